@@ -25,6 +25,7 @@ CloudLinkPresenceError
 ├── LastOwner                          storage.queries.chat.roles
 ├── NotAnOwner                         storage.queries.chat.roles
 ├── RoleChanged                        storage.queries.chat.roles
+├── TooManyMembers                     storage.queries.chat.roles
 ├── NewerDatabase                      storage.schema
 ├── CannotCopy                         storage.sqlite_to_postgres
 ├── Malformed (ValueError)             sync.cloudlink.wire
@@ -39,9 +40,11 @@ CloudLinkPresenceError
 ├── ChangedMeanwhile                   sync.domain.people
 ├── MatchRefused                       sync.domain.people
 ├── NoImport (LookupError)             sync.domain.people
+├── OptOutForbidden                    sync.domain.people
 ├── UnknownPerson (LookupError)        sync.domain.people
 ├── RotationUnderWay                   sync.domain.rotation
 ├── FileRefused                        sync.people.imports.values
+├── RuleRefused                        sync.people.scope.rules
 ├── NoCertificate (ValueError)         sync.teams.certificates
 └── EntraUnavailable                   sync.teams.msal_http
 """

@@ -57,6 +57,8 @@ _MAY_HOLD_SECRET = re.compile(
 _OPAQUE = re.compile(r"(?<![\w~-])[\w~-]{3,}[\w~.-]{32,}=*")
 SHORTEST_OPAQUE = 35
 """Characters of the shortest word that ``_OPAQUE`` finds."""
+LONGEST_KNOWN = 32
+"""Characters of a text whose result is kept."""
 
 _KINDS = (re.compile(r"[a-z]"), re.compile(r"[A-Z]"), re.compile(r"[0-9]"))
 
@@ -233,8 +235,16 @@ def _structure(value: Any, depth: int) -> Any:
 def _text(text: str) -> str:
     if len(text) > LONGEST_SEARCHED:
         return TOO_LONG
+    return _known(text) if len(text) <= LONGEST_KNOWN else _searched(text)
+
+
+def _searched(text: str) -> str:
     shown = _without_secrets(text)[:LONGEST_TEXT]
     return shown if shown.isprintable() else "".join(c if c.isprintable() else "�" for c in shown)
+
+
+_known = lru_cache(maxsize=4096)(_searched)
+"""Most of what is logged are ids and words that were logged before."""
 
 
 def _without_secrets(text: str) -> str:

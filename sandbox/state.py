@@ -16,7 +16,16 @@ from sandbox.entra.registration import Registration
 from sandbox.faults import Faults
 from sandbox.journal import Journal
 from sandbox.quota import Quota
-from sandbox.world.people import ACCOUNT_NAME, Device, Person, TeamsUser, sample_people, stable_id
+from sandbox.world.people import (
+    ACCOUNT_NAME,
+    Device,
+    Group,
+    Person,
+    TeamsUser,
+    sample_groups,
+    sample_people,
+    stable_id,
+)
 from sandbox.world.phones import PhoneCall, UsedPhone
 
 DEFAULT_PAGE_SIZE = 10
@@ -80,6 +89,7 @@ class Saved:
     registration: Registration
     account: CloudLinkAccount
     signing_key: str
+    groups: list[Group] = field(default_factory=sample_groups)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
     traffic: Traffic = field(default_factory=Traffic)
@@ -169,6 +179,10 @@ class World:
     def teams_user(self, user_id: str) -> TeamsUser | None:
         """By object id; None when removed."""
         return next((each for each in self.saved.teams if each.id == user_id.lower() and not each.removed), None)
+
+    def group(self, group_id: str) -> Group | None:
+        """By object id."""
+        return next((each for each in self.saved.groups if each.id == group_id.lower()), None)
 
     def device(self, key: str) -> tuple[Person, Device] | None:
         """A device by its key, and whose it is."""

@@ -28,12 +28,13 @@ from sync.domain.model import (
     TooManyIntegrations,
     UnknownIntegration,
 )
-from sync.domain.people import ChangedMeanwhile, MatchRefused, NoImport, UnknownPerson
+from sync.domain.people import ChangedMeanwhile, MatchRefused, NoImport, OptOutForbidden, UnknownPerson
 
 EDITED_MEANWHILE = "edited_meanwhile"
 NAME_TAKEN = "name_taken"
 TOO_MANY = "too_many_integrations"
 ALREADY_SET_UP = "already_set_up"
+OPT_OUT_FORBIDDEN = "opt_out_forbidden"
 FAILED = "failed"
 """Results other than ``history.DONE`` and the keys of faults."""
 
@@ -68,6 +69,9 @@ class Act(StrEnum):
     UPDATE_UNDONE = "update_undone"
     STATUS_TEXT = "status_text"
     MAPPING = "mapping"
+    SCOPE = "scope"
+    OPT_OUT = "opt_out"
+    OPT_IN = "opt_in"
     SCHEDULE = "schedule"
     MONITORS_ADD = "monitors_add"
     MONITORS_REMOVE = "monitors_remove"
@@ -211,6 +215,8 @@ def _result(error: Exception | None) -> str:
             return ALREADY_SET_UP
         case TooManyIntegrations():
             return TOO_MANY
+        case OptOutForbidden():
+            return OPT_OUT_FORBIDDEN
         case MatchRefused(reason=reason):
             return f"match_{reason}"
         case _:

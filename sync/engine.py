@@ -21,6 +21,7 @@ from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
 from sync.domain.features import INITIAL
 from sync.domain.jobs import (
+    APPLY_SCOPE,
     CLEANUP,
     EXPIRY,
     HOURS,
@@ -61,8 +62,10 @@ from sync.monitoring.store_gauges import StoreGauges
 from sync.operations import Operations
 from sync.people.directory_sync import DirectorySync
 from sync.people.imports.importer import PeopleImporter
+from sync.people.opt_out import OptOut
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
+from sync.people.scope.editor import ScopeEditor
 from sync.phones.poller import Poller
 from sync.phones.subscriptions import Subscriptions
 from sync.phones.webhooks import Webhooks
@@ -186,6 +189,7 @@ class _Parts:
         renew_after = timedelta(seconds=every.renew_subscription)
         self.subscriptions = Subscriptions(context, store, config.public_url, renew_after)
         self.directory_sync = DirectorySync(context, store)
+        self.scopes = ScopeEditor(context, store)
         self.reader = PresenceReader(context, store, self.quota)
         self.read_back = ReadBackJob(context, self.reader, self.delays)
         self.status_messages = StatusMessageWriter(context, store, self.quota)
@@ -215,6 +219,7 @@ class _Parts:
             Job(POLL_NOW, self.poller.poll_now),
             Job(READ_BACK, self.read_back.run, paced=True),
             Job(MATCH, self.directory_sync.match, paced=True),
+            Job(APPLY_SCOPE, self.scopes.apply, urgent=True),
             Job(SUBSCRIBE, self.subscriptions.ensure, paced=True),
             Job(PROBE, self.connection_test.probe),
             Job(EXPIRY, self.expiry.refresh, paced=True),
@@ -254,6 +259,8 @@ class _Parts:
             roster=Roster(context, PresenceReader(context, store, self.quota), self.quota),
             people=PersonEditor(context, store),
             mappings=MappingEditor(context),
+            scopes=self.scopes,
+            opt_out=OptOut(context),
             reports=self.reports,
             drills=Drills(context, overview, config.intervals),
             imports=PeopleImporter(context),

@@ -12,8 +12,10 @@ from sync.integrations.overview import Overview
 from sync.integrations.schedule_editor import ScheduleEditor
 from sync.integrations.service import IntegrationService
 from sync.people.imports.importer import PeopleImporter
+from sync.people.opt_out import OptOut
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
+from sync.people.scope.editor import ScopeEditor
 from sync.reports.drills import Drills
 from sync.reports.reports import Reports
 from sync.updates.service import UpdateService
@@ -36,6 +38,8 @@ class Operations:
     roster: Roster
     people: PersonEditor
     mappings: MappingEditor
+    scopes: ScopeEditor
+    opt_out: OptOut
     reports: Reports
     drills: Drills
     imports: PeopleImporter

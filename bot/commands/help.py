@@ -10,8 +10,8 @@ from sync.domain.roles import GRANTABLE, Role
 
 GROUPS = {
     "watch": ("status", "report", "integrations", "test", "drill", "history"),
-    "people": ("people", "why", "person", "me", "export_people"),
-    "rules": ("mapping", "schedule", "messages"),
+    "people": ("people", "why", "person", "me", "opt_out", "export_people"),
+    "rules": ("mapping", "schedule", "messages", "scope", "import_people"),
     "change": ("setup", "enable", "disable", "edit", "update", "remove"),
     "secrets": ("rotate", "auto_rotate", "certificate", "monitors"),
     "chat": ("alerts", "admins", "export", "language"),

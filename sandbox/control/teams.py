@@ -1,4 +1,4 @@
-"""Controls of people in Teams: their client, the state they choose by hand, their account."""
+"""Controls of people in Teams: their client, the state they choose by hand, their account, their groups."""
 
 from typing import Any, get_args
 
@@ -77,6 +77,16 @@ def _changed_in_directory(request: web.Request, user: TeamsUser, **changes: bool
     return _done(world)
 
 
+async def _member(request: web.Request) -> web.Response:
+    """Put a user or group into a group, or take it out."""
+    fields = await fields_sent(request, "id", "on")
+    group, name = request.app[WORLD].group(request.match_info["group"]), text(fields, "id")
+    if group is None:
+        raise ControlError(404, "There is no such group.")
+    group.members = [each for each in group.members if each != name] + [name] * flag(fields, "on")
+    return _done(request.app[WORLD])
+
+
 def routes() -> list[web.RouteDef]:
     user = f"{PREFIX}/teams/{{user}}"
     return [
@@ -85,4 +95,5 @@ def routes() -> list[web.RouteDef]:
         web.post(f"{user}/enabled", _enabled),
         web.post(f"{user}/refusal", _refusal),
         web.post(f"{user}/removed", _removed),
+        web.post(f"{PREFIX}/groups/{{group}}/members", _member),
     ]

@@ -8,7 +8,13 @@ from uuid import UUID
 
 from sandbox.world.people import ACCOUNT_NAME, CLOUD_DOMAIN, DOMAIN, stable_id
 
-PERMISSIONS = ("User.Read.All", "Presence.ReadWrite.All", "Application.Read.All", "Application.ReadWrite.OwnedBy")
+PERMISSIONS = (
+    "User.Read.All",
+    "Presence.ReadWrite.All",
+    "Application.Read.All",
+    "Application.ReadWrite.OwnedBy",
+    "GroupMember.Read.All",
+)
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
 
 

@@ -53,7 +53,7 @@ def _properties(user: TeamsUser) -> dict[str, Any]:
     }
 
 
-def _selection(call: GraphCall, known: Iterable[str], default: tuple[str, ...], kind: str) -> tuple[str, ...]:
+def selection(call: GraphCall, known: Iterable[str], default: tuple[str, ...], kind: str) -> tuple[str, ...]:
     wanted = tuple(name.strip() for name in call.query.get("$select", "").split(",") if name.strip())
     if unknown := set(wanted) - set(known):
         name = sorted(unknown)[0][:80]
@@ -76,10 +76,10 @@ def _user_json(user: TeamsUser, names: tuple[str, ...]) -> dict[str, Any]:
 
 def _user_selection(call: GraphCall) -> tuple[str, ...]:
     known = _properties(TeamsUser("", "", "", None))
-    return _selection(call, known, _DEFAULT, "microsoft.graph.user")
+    return selection(call, known, _DEFAULT, "microsoft.graph.user")
 
 
-def _page_size(world: World, call: GraphCall) -> int:
+def page_size(world: World, call: GraphCall) -> int:
     top = call.query.get("$top", "100")
     if not top.isdecimal() or not 1 <= int(top[:9]) <= LARGEST_PAGE:
         message = f"Invalid page size specified: '{top[:20]}'. Must be between 1 and {LARGEST_PAGE} inclusive."
@@ -87,7 +87,7 @@ def _page_size(world: World, call: GraphCall) -> int:
     return min(int(top), world.saved.page_size)
 
 
-def _read_position(world: World, call: GraphCall, option: str, kind: str) -> dict[str, Any]:
+def read_position(world: World, call: GraphCall, option: str, kind: str) -> dict[str, Any]:
     content = tokens.read_position(world, kind, call.query[option])
     if content is None:
         raise bad_request(f"Parameter '{option[1:]}' value is invalid.", "Request_BadRequest")
@@ -96,8 +96,8 @@ def _read_position(world: World, call: GraphCall, option: str, kind: str) -> dic
 
 def list_users(world: World, call: GraphCall, _: Match[str]) -> GraphResponse:
     check_query(call, "$top", "$select", "$skiptoken")
-    names, size = _user_selection(call), _page_size(world, call)
-    start = _read_position(world, call, "$skiptoken", "users")["from"] if "$skiptoken" in call.query else 0
+    names, size = _user_selection(call), page_size(world, call)
+    start = read_position(world, call, "$skiptoken", "users")["from"] if "$skiptoken" in call.query else 0
     users = [user for user in world.saved.teams if not user.removed]
     answer: dict[str, Any] = {
         "@odata.context": f"{call.base}/$metadata#users({','.join(names)})",
@@ -106,11 +106,11 @@ def list_users(world: World, call: GraphCall, _: Match[str]) -> GraphResponse:
     if start + size < len(users):
         kept = {name: call.query[name] for name in ("$top", "$select") if name in call.query}
         position = tokens.sign_position(world, "users", {"from": start + size})
-        answer["@odata.nextLink"] = _link(call, "users", kept | {"$skiptoken": position})
+        answer["@odata.nextLink"] = link(call, "users", kept | {"$skiptoken": position})
     return GraphResponse(body=answer)
 
 
-def _link(call: GraphCall, path: str, query: dict[str, str]) -> str:
+def link(call: GraphCall, path: str, query: dict[str, str]) -> str:
     return f"{call.base}/{path}?" + "&".join(f"{name}={quote(value, safe=',')}" for name, value in query.items())
 
 
@@ -130,7 +130,7 @@ def delta(world: World, call: GraphCall, _: Match[str]) -> GraphResponse:
     """The users, then their changes. As in Graph, a page with a next one may be empty, and users may repeat."""
     check_query(call, "$select", "$skiptoken", "$deltatoken")
     if "$skiptoken" in call.query:
-        place = _read_position(world, call, "$skiptoken", "delta page")
+        place = read_position(world, call, "$skiptoken", "delta page")
     elif "$deltatoken" in call.query:
         place = _resume(world, call)
     else:
@@ -139,7 +139,7 @@ def delta(world: World, call: GraphCall, _: Match[str]) -> GraphResponse:
 
 
 def _resume(world: World, call: GraphCall) -> dict[str, Any]:
-    kept = _read_position(world, call, "$deltatoken", "delta")
+    kept = read_position(world, call, "$deltatoken", "delta")
     if world.now().timestamp() - kept["at"] > DELTA_LIFETIME.total_seconds():
         message = "The specified sync state is not found. Perform a full resynchronization."
         raise GraphError(410, "syncStateNotFound", message)
@@ -161,7 +161,7 @@ def _delta_page(world: World, call: GraphCall, place: dict[str, Any]) -> dict[st
     position_token = tokens.sign_position(world, kind, {"select": place["select"], **position})
     return {
         "@odata.context": f"{call.base}/$metadata#users({','.join(names)})",
-        name: _link(call, "users/delta", {option: position_token}),
+        name: link(call, "users/delta", {option: position_token}),
         "value": [_changed_json(user, names) for user in page],
     }
 
@@ -204,6 +204,6 @@ def organization(world: World, call: GraphCall, _: Match[str]) -> GraphResponse:
         ],
     }
     check_query(call, "$select", "$top")
-    names = _selection(call, properties, tuple(properties), "microsoft.graph.organization")
+    names = selection(call, properties, tuple(properties), "microsoft.graph.organization")
     context = f"{call.base}/$metadata#organization"
     return GraphResponse(body={"@odata.context": context, "value": [{name: properties[name] for name in names}]})

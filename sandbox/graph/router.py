@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from re import Match, Pattern
 
-from sandbox.graph import applications, directory, presences
+from sandbox.graph import applications, directory, groups, presences
 from sandbox.graph.responses import GraphCall, GraphError, GraphResponse, bad_request
 from sandbox.state import World
 
@@ -14,6 +14,7 @@ Handler = Callable[[World, GraphCall, Match[str]], GraphResponse]
 _PRESENCE = frozenset({"Presence.ReadWrite.All"})
 _READ_PRESENCE = frozenset({"Presence.Read.All", "Presence.ReadWrite.All"})
 _DIRECTORY = frozenset({"User.Read.All"})
+_GROUPS = frozenset({"GroupMember.Read.All"})
 _READ_APPS = frozenset({"Application.Read.All", "Application.ReadWrite.OwnedBy"})
 _OWN_APPS = frozenset({"Application.ReadWrite.OwnedBy"})
 
@@ -38,12 +39,16 @@ def _route(method: str, path: str, handler: Handler, roles: frozenset[str]) -> R
 
 
 _USER = r"/users/(?P<id>[^/]+)"
+_GROUP = r"/groups/(?P<id>[^/]+)"
 _APPLICATION = r"/applications(?:\(appId='(?P<app>[^'/]+)'\)|/(?P<object>[^/()]+))"
 
 ROUTES = (
     _route("GET", r"/users", directory.list_users, _DIRECTORY),
     _route("GET", r"/users/delta(?:\(\))?", directory.delta, _DIRECTORY),
     _route("GET", _USER, directory.get_user, _DIRECTORY),
+    _route("GET", r"/groups", groups.list_groups, _GROUPS),
+    _route("GET", _GROUP, groups.get_group, _GROUPS),
+    _route("GET", _GROUP + "/transitiveMembers", groups.transitive_members, _GROUPS),
     _route("GET", r"/organization", directory.organization, _DIRECTORY),
     _route("GET", _APPLICATION, applications.get_application, _READ_APPS),
     _route("POST", _APPLICATION + "/addPassword", applications.add_password, _OWN_APPS),

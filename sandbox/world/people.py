@@ -45,6 +45,19 @@ class TeamsUser:
 
 
 @dataclass
+class Group:
+    """A group of the Entra tenant. ``members`` are object ids of users and of other groups.
+
+    The members of a ``hidden`` one are not shown to an application without ``Member.Read.Hidden``.
+    """
+
+    id: str
+    name: str
+    members: list[str] = field(default_factory=list)
+    hidden: bool = False
+
+
+@dataclass
 class Device:
     """A phone with a number of its own, at a site of the account: what CloudLink calls an endpoint."""
 
@@ -188,3 +201,15 @@ def sample_people() -> tuple[list[Person], list[TeamsUser]]:
         if user.client and place % 9 == 4:
             user.client = "Away"
     return people, teams_users
+
+
+def sample_groups() -> list[Group]:
+    """Sales, everyone at the headquarters with Sales as a group within, and one whose members are hidden."""
+    sales = [stable_id(f"teams/{name}") for name in ("Ana Martins", "Bruno Carvalho", "Catarina Lopes")]
+    others = [stable_id(f"teams/{name}") for name in ("Diogo Ferreira", "Emily Carter")]
+    within = Group(stable_id("group/Sales"), "Sales", sales)
+    return [
+        within,
+        Group(stable_id("group/Headquarters"), "Headquarters", [within.id, *others]),
+        Group(stable_id("group/Management"), "Management", others, hidden=True),
+    ]

@@ -170,6 +170,18 @@ def save_endpoints(transaction: Transaction, rows: Iterable[EndpointRow]) -> Non
     transaction.write(ENDPOINTS.upsert, [ENDPOINTS.values(row) for row in rows])
 
 
+ADD_TIME = """
+INSERT INTO linetime (integration_id, day, person_id, state, seconds) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (integration_id, day, person_id, state)
+DO UPDATE SET seconds = linetime.seconds + excluded.seconds
+"""
+
+
+def add_times(transaction: Transaction, times: Iterable[tuple[str, str, str, str, int]]) -> None:
+    """Add to how long lines were in a state: integration, day, person, state and seconds."""
+    transaction.write(ADD_TIME, times)
+
+
 def save_calls(transaction: Transaction, rows: Iterable[CallRow]) -> None:
     transaction.write(CALLS.upsert, [CALLS.values(row) for row in rows])
 

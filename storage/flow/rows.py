@@ -26,8 +26,11 @@ class PersonRow:
     site_id: str
     teams_user_id: str | None
     excluded: bool
+    outside: str
+    opted_out: bool
     mapping: str
     line: str
+    line_since: int
     heard_at: datetime | None
     desired: str | None
     desired_at: datetime | None
@@ -56,6 +59,7 @@ class EndpointRow:
     offline: bool = False
     at: int = 0
     heard_at: datetime | None = None
+    by_poll: bool = False
     poll_at: datetime | None = None
 
 

@@ -1,4 +1,4 @@
-"""A tenant's Teams users as last read, so that only what changed since is read."""
+"""A tenant's Teams users and groups as last read."""
 
 from datetime import datetime
 
@@ -41,3 +41,24 @@ class DirectoryState(SQLModel, table=True):
     matched_version: int = 0
     matched_chosen: str = ""
     matched: int = 0
+
+
+class DirectoryGroup(SQLModel, table=True):
+    """A group of Entra ID that a scope names, or that a dry run was made with; ``group_id`` is its object id.
+
+    ``read_at`` is when its members were last read. ``fault`` is why they could not be since, empty if they could.
+    """
+
+    integration_id: str = Field(primary_key=True, foreign_key="integration.id", ondelete="CASCADE")
+    group_id: str = Field(primary_key=True)
+    name: str = ""
+    read_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    fault: str = ""
+
+
+class GroupMember(SQLModel, table=True):
+    """A Teams user, by object id, who is in a group, directly or through another group."""
+
+    integration_id: str = Field(primary_key=True, foreign_key="integration.id", ondelete="CASCADE")
+    group_id: str = Field(primary_key=True)
+    user_id: str = Field(primary_key=True)

@@ -21,6 +21,9 @@ class Integration(SQLModel, table=True):
     (``sync.credentials.store``) until the new ones are proven; ``pending_certificate_sealed`` a certificate whose
     public part was given out and is not used yet.
 
+    ``scope`` says who is shown (``sync.people.scope.rules``); while it is ``scope_pending``, not everyone was
+    judged by it.
+
     ``enabled_at`` is when it was enabled last; None while it is not enabled, and when that was before the history.
     ``live_since`` is when the current subscription's first event came. ``unreported`` are people, by id, of whom a
     poll found a call that no event has reported, and when (seconds since the epoch); ``missed`` counts those that
@@ -68,6 +71,8 @@ class Integration(SQLModel, table=True):
     status_text: str = ""
     status_texts: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     mapping: dict[str, str | None] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    scope: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    scope_pending: bool = False
     further: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     schedule: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     closed: bool = False

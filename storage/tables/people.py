@@ -22,7 +22,8 @@ class Person(SQLModel, table=True):
     made it desired.
 
     ``extension`` is the person's own in the directory, at ``site_id``; several people may have the same. ``line``
-    is the state of all their endpoints together; ``heard_at`` is when those that make it so were last heard of.
+    is the state of all their endpoints together; ``heard_at`` is when those that make it so were last heard of,
+    ``line_since`` when it became so, in seconds since the epoch; 0 if that is not known.
 
     ``refusal`` is the status and code with which Graph last refused this person (no licence, no Teams, a policy):
     nothing is sent again before ``refused_until``.
@@ -34,6 +35,10 @@ class Person(SQLModel, table=True):
 
     ``chosen_mapping`` is the further mapping that an administrator chose for this person, ``mapping`` the one that
     applies: ids in ``Integration.further``, empty for the integration's own.
+
+    ``excluded`` is what an administrator chose, ``opted_out`` what the person did; ``outside`` is the rule that
+    puts them outside the integration's scope, empty for who is inside. What these say together is decided in one
+    place (``storage.queries.people.hidden``).
 
     ``status_message`` is the text that Teams shows, or may show, beside the presence of ``status_user_id``: it is
     stored before it is sent. Until its outcome is known Teams may still show ``status_before`` instead, empty for
@@ -49,7 +54,7 @@ class Person(SQLModel, table=True):
         Index(
             "ix_person_search",
             *("integration_id", "search", "id"),
-            *("gone", "excluded", "changed_by", "unmatched", "teams_user_id", "refusal"),
+            *("gone", "excluded", "outside", "opted_out", "changed_by", "unmatched", "teams_user_id", "refusal"),
         ),
         Index(
             "ix_person_desired",
@@ -76,6 +81,8 @@ class Person(SQLModel, table=True):
     teams_user_id: str | None = Field(default=None, index=True)
     unmatched: str | None = None
     excluded: bool = False
+    outside: str = ""
+    opted_out: bool = False
     gone: bool = False
     search: str = ""
     chosen_user_id: str | None = None
@@ -88,6 +95,7 @@ class Person(SQLModel, table=True):
     reach_changed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
     line: str = "unknown"
+    line_since: int = Field(default=0, sa_type=BigInteger)
     heard_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
     desired: str | None = None
@@ -122,7 +130,8 @@ class Endpoint(SQLModel, table=True):
     """A device at which a person was seen; what CloudLink last reported of it.
 
     ``at`` is CloudLink's own clock, in milliseconds, for its flags; ``heard_at``, ours, is when it was last heard
-    of at all, None when its state is not known. ``poll_at`` is when it is to be read again, out of turn.
+    of at all, None when its state is not known, ``by_poll`` or by an event. ``poll_at`` is when it is to
+    be read again, out of turn.
     """
 
     __table_args__ = (Index("ix_endpoint_extension", "integration_id", "extension"),)
@@ -134,6 +143,7 @@ class Endpoint(SQLModel, table=True):
     offline: bool = False
     at: int = Field(default=0, sa_type=BigInteger)
     heard_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    by_poll: bool = False
     poll_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
 
 

@@ -110,7 +110,7 @@ class TeamsCheck:
 
 
 class Unmatched(StrEnum):
-    """Why the calls of a CloudLink person are not shown in Teams: no user, no phone, excluded, or Teams refuses."""
+    """Why the calls of a CloudLink person are not shown in Teams: not matched, not wanted, or refused by Teams."""
 
     NO_ADDRESS = "no_address"
     NOT_FOUND = "not_found"
@@ -121,6 +121,8 @@ class Unmatched(StrEnum):
     SHARED_EXTENSION = "shared_extension"
     REFUSED = "refused"
     EXCLUDED = "excluded"
+    OUTSIDE = "outside"
+    OPTED_OUT = "opted_out"
     TAKEN = "taken"
     CHOSEN_GONE = "chosen_gone"
 
@@ -181,6 +183,30 @@ class Concerned:
     line: LineState
     before: Presence | None
     after: Presence | None
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """For how many ``seconds`` other choices would have shown something else; None for nothing from us.
+
+    Of a person by ``name``, or of so many ``people``.
+    """
+
+    before: Presence | None
+    after: Presence | None
+    seconds: int
+    people: int = 1
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A ``day`` (UTC) as other choices would have shown it, so far if it is today. ``first`` are the longest."""
+
+    day: date
+    totals: tuple[Replayed, ...] = ()
+    first: tuple[Replayed, ...] = ()
+    is_today: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,10 @@ class ChangedMeanwhile(CloudLinkPresenceError):
         self.by = by
 
 
+class OptOutForbidden(CloudLinkPresenceError):
+    """An administrator does not let the people of this integration decide for themselves."""
+
+
 class MatchRefused(CloudLinkPresenceError):
     """The account cannot be this person's; ``reason`` is a key, ``other`` the name of who has it."""
 
@@ -49,6 +53,8 @@ class PeopleFilter(StrEnum):
     LEFT_OUT = "left_out"
     NOT_SHOWN = "not_shown"
     EXCLUDED = "excluded"
+    OUTSIDE = "outside"
+    OPTED_OUT = "opted_out"
     MY_CHANGES = "my_changes"
 
 
@@ -56,6 +62,8 @@ class PeopleFilter(StrEnum):
 class PersonLine:
     """A person in a list. ``shown`` is what Teams shows from us as last applied, as is ``desired``: values of
     ``Presence``, None for nothing, ``UNSURE`` while it is not known. ``left_out`` is why they cannot be shown.
+    They are not to be shown if an administrator ``excluded`` them, the scope leaves them ``outside``, or they
+    ``opted_out`` themselves.
 
     ``mapping`` is the id of the further mapping that applies, empty for the integration's own; ``chosen_mapping``
     the one that an administrator chose by name. ``choices`` counts what administrators changed about this person;
@@ -73,6 +81,8 @@ class PersonLine:
     left_out: Unmatched | None
     is_matched: bool
     excluded: bool = False
+    outside: bool = False
+    opted_out: bool = False
     by_hand: bool = False
     mapping: str = ""
     chosen_mapping: str = ""
@@ -102,7 +112,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A phone at which a person was seen; the ``own`` one is in the directory. ``calls`` are states of calls."""
+    """A phone at which a person was seen; the ``own`` one is in the directory. ``calls`` are states of calls.
+
+    It was last heard of ``by_poll``, or by an event.
+    """
 
     extension: str
     own: bool
@@ -110,6 +123,7 @@ class Device:
     do_not_disturb: bool = False
     offline: bool = False
     heard_at: datetime | None = None
+    by_poll: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +206,8 @@ class Reason(StrEnum):
     NOT_READ = "not_read"
     LEFT_OUT = "left_out"
     EXCLUDED = "excluded"
+    OUTSIDE = "outside"
+    OPTED_OUT = "opted_out"
     CLOSED = "closed"
     CREDENTIALS = "credentials"
     REFUSED = "refused"

@@ -14,16 +14,20 @@ class LineState(StrEnum):
     IDLE = "idle"
     RINGING = "ringing"
     ON_CALL = "on_call"
+    ON_HOLD = "on_hold"
     IN_CONFERENCE = "in_conference"
     DO_NOT_DISTURB = "do_not_disturb"
     OFFLINE = "offline"
     UNKNOWN = "unknown"
 
 
-BUSY_LINES: Final = (LineState.ON_CALL, LineState.IN_CONFERENCE, LineState.RINGING, LineState.DO_NOT_DISTURB)
+BUSY_LINES: Final = (
+    *(LineState.ON_CALL, LineState.ON_HOLD, LineState.IN_CONFERENCE),
+    *(LineState.RINGING, LineState.DO_NOT_DISTURB),
+)
 """The states of a phone for which Teams may show something."""
 
-TALKING: Final = frozenset({LineState.ON_CALL.value, LineState.IN_CONFERENCE.value})
+TALKING: Final = frozenset({LineState.ON_CALL.value, LineState.ON_HOLD.value, LineState.IN_CONFERENCE.value})
 """The states that count as a call."""
 
 

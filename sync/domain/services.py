@@ -107,6 +107,24 @@ class DirectoryPage:
     size: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group of Entra ID. Of one with ``hidden`` membership an application cannot see who is in it."""
+
+    id: str
+    name: str
+    hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MembersPage:
+    """Ids of Teams users in a group; ``link`` leads to the next page, empty on the last. ``size`` is in bytes."""
+
+    user_ids: tuple[str, ...]
+    link: str = ""
+    size: int = 0
+
+
 class Directory(Protocol):
     """A tenant's people. Every call raises ``SyncError``."""
 
@@ -121,6 +139,17 @@ class Directory(Protocol):
 
     async def find(self, principal_name: str) -> Account | None:
         """The user who signs in with this name; None when there is none."""
+        ...
+
+    async def groups(self, typed: str) -> Sequence[Group]:
+        """The group with this object id, or the first two with this name; empty for none."""
+        ...
+
+    async def members(self, group_id: str, link: str) -> MembersPage:
+        """The Teams users in a group, directly or through other groups: the page at ``link``, empty for the first.
+
+        The error's context has the ``status`` 404 when there is no such group.
+        """
         ...
 
 

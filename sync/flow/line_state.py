@@ -22,6 +22,9 @@ SETTLING = timedelta(seconds=5)
 FUTURE = timedelta(minutes=5)
 """A time that is further ahead of our clock is wrong: what CloudLink dates so counts as now."""
 
+OVERTAKING = timedelta(minutes=1)
+"""Two events of less than so long may overtake each other, however far ahead CloudLink's clock is."""
+
 MAX_ENDPOINTS = 16
 """More endpoints of a person are not remembered: CloudLink's guides name three devices and a hot desk."""
 
@@ -45,12 +48,16 @@ class LineCall:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A device. ``at`` applies to its flags, not to its calls; ``heard_at`` is when it was last heard of at all."""
+    """A device. ``at`` applies to its flags, not to its calls; ``heard_at`` is when it was last heard of at all.
+
+    ``by_poll`` says that this was CloudLink's answer to a question of ours, not an event.
+    """
 
     do_not_disturb: bool = False
     offline: bool = False
     at: int = 0
     heard_at: datetime | None = None
+    by_poll: bool = False
     calls: Mapping[str, LineCall] = field(default_factory=dict)
 
     @property
@@ -105,31 +112,44 @@ def _apply_call_event(endpoint: Endpoint, event: CallEvent, now: datetime) -> tu
         return endpoint, Verdict.UNKNOWN_STATE
     if event.state is CallState.UNCHANGED:
         return endpoint, Verdict.UNCHANGED
-    known, at = endpoint.calls.get(event.call_id), _believed(event.at, now)
-    known_at = _believed(known.at, now) if known else 0
+    known = endpoint.calls.get(event.call_id)
+    at, known_at = _compared(event.at, known.at if known else 0, known.heard_at if known else None, now)
     if known and (0 < at < known_at or (known.state is CallState.ENDED and 0 < at == known_at)):
         return endpoint, Verdict.LATE
     if known is None and sum(each.state is not CallState.ENDED for each in endpoint.calls.values()) >= MAX_CALLS:
         return endpoint, Verdict.TOO_MANY_CALLS
-    call = LineCall(event.state, event.conference, max(at, known_at), now)
-    return replace(endpoint, calls={**endpoint.calls, event.call_id: call}, heard_at=now), Verdict.APPLIED
+    call = LineCall(event.state, event.conference, max(at, known_at) or event.at, now)
+    calls = {**endpoint.calls, event.call_id: call}
+    return replace(endpoint, calls=calls, heard_at=now, by_poll=False), Verdict.APPLIED
 
 
 def _apply_endpoint_event(endpoint: Endpoint, event: EndpointEvent, now: datetime) -> tuple[Endpoint, Verdict]:
     flag = event.do_not_disturb
     if flag is None and event.state_name.casefold() not in PHONE_STATES:
         return endpoint, Verdict.UNKNOWN_STATE
-    at, known_at = _believed(event.at, now), _believed(endpoint.at, now)
+    at, known_at = _compared(event.at, endpoint.at, endpoint.heard_at, now)
     if 0 < at < known_at:
         return endpoint, Verdict.LATE
     changed = replace(
         endpoint,
         do_not_disturb=endpoint.do_not_disturb if flag is None else flag,
         offline=_is_offline(event.state_name),
-        at=max(at, known_at),
+        at=max(at, known_at) or event.at,
         heard_at=now,
+        by_poll=False,
     )
     return changed, Verdict.APPLIED
+
+
+def _compared(at: int, known_at: int, heard_at: datetime | None, now: datetime) -> tuple[int, int]:
+    """The times of an event and of what is known, heard of at ``heard_at``, as far as they are believed.
+
+    Two that are close together are compared as they are: they come from one clock, which may be ahead.
+    """
+    is_close = abs(at - known_at) < OVERTAKING.total_seconds() * 1000
+    if is_close and heard_at and abs(now - heard_at) < OVERTAKING:
+        return at, known_at
+    return _believed(at, now), _believed(known_at, now)
 
 
 def _believed(at: int, now: datetime) -> int:
@@ -192,7 +212,9 @@ def apply_snapshot(line: Line, reading: Reading) -> Line:
             calls[call.call_id] = after
     flags = _read_flags(endpoint, reading) if reading.outdates(endpoint.at, endpoint.heard_at) else endpoint
     heard_at = max(reading.asked_at, flags.heard_at or reading.asked_at)
-    return line.having(snapshot.extension, replace(flags, calls=calls, heard_at=min(heard_at, reading.now)))
+    by_poll = flags.by_poll or heard_at == reading.asked_at
+    heard = replace(flags, calls=calls, heard_at=min(heard_at, reading.now), by_poll=by_poll)
+    return line.having(snapshot.extension, heard)
 
 
 def _read_flags(endpoint: Endpoint, reading: Reading) -> Endpoint:
@@ -230,8 +252,9 @@ def _order(moment: datetime | None) -> float:
 def state_of(line: Line) -> LineState:
     """One state for all endpoints together.
 
-    Do-not-disturb takes precedence over calls, as it does in Teams (DoNotDisturb over Busy). A call on hold is a
-    call. Dialling counts as ringing: the call is not connected yet. A person is offline when every endpoint is.
+    Do-not-disturb takes precedence over calls, as it does in Teams (DoNotDisturb over Busy). A person is on hold
+    when each of their calls is. Dialling counts as ringing: the call is not connected yet. A person is offline
+    when every endpoint is.
     """
     known = [endpoint for endpoint in line.endpoints.values() if endpoint.heard_at]
     calls = [call for endpoint in known for call in endpoint.calls.values()]
@@ -243,7 +266,8 @@ def state_of(line: Line) -> LineState:
     if any(call.conference or call.state is CallState.CONFERENCED for call in talks):
         return LineState.IN_CONFERENCE
     if talks:
-        return LineState.ON_CALL
+        is_held = all(call.state is CallState.HELD for call in talks)
+        return LineState.ON_HOLD if is_held else LineState.ON_CALL
     if any(call.state in CALLING for call in calls):
         return LineState.RINGING
     return LineState.OFFLINE if all(endpoint.offline for endpoint in known) else LineState.IDLE

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from storage.flow.rows import CallRow, EndpointRow, IntegrationRow, PersonRow
 from sync.domain.phone_events import CallEvent, CallState, Event, LineSnapshot
+from sync.domain.presence import LineState
 from sync.flow.line_state import (
     SETTLING,
     Endpoint,
@@ -20,6 +21,7 @@ from sync.flow.line_state import (
     is_in_doubt,
     state_of,
 )
+from sync.flow.line_times import spent
 from sync.flow.ownership import Nobody, Place, Resident, is_disagreement, owner_of, shares
 from sync.presence.mapping import overrides_for, presence_of
 from sync.presence.status_message_plan import needs_check
@@ -50,11 +52,15 @@ class Rows:
 
 @dataclass(slots=True)
 class Written:
-    """Rows of endpoints and calls to be stored; of ``forgotten`` ones, by person and extension, none stays."""
+    """Rows of endpoints and calls to be stored; of ``forgotten`` ones, by person and extension, none stays.
+
+    ``times`` are to be added: integration, day, person, state of the line and seconds.
+    """
 
     endpoints: dict[tuple[str, str], EndpointRow] = field(default_factory=dict)
     calls: dict[tuple[str, str, str], CallRow] = field(default_factory=dict)
     forgotten: set[tuple[str, str]] = field(default_factory=set)
+    times: list[tuple[str, str, str, str, int]] = field(default_factory=list)
 
 
 class Lines:
@@ -168,6 +174,7 @@ class Lines:
         for name, cause in self._causes.items():
             rows, line = self._rows[name], self._lines[name]
             self._store_line(rows, line)
+            self._set_state(rows.person, integration, line, now)
             if set_desired(rows.person, integration, line, now):
                 rows.person.desired_because = cause
                 changed += 1
@@ -181,16 +188,26 @@ class Lines:
             integration.last_change_at = now
         return changed
 
+    def _set_state(self, person: PersonRow, integration: IntegrationRow, line: Line, now: datetime) -> None:
+        """Store the state of the person's line, and for how long it was in the one before."""
+        state = state_of(line)
+        if state != person.line:
+            key, name, before = integration.id, person.id, person.line
+            self._written.times += [
+                (key, day, name, before, seconds) for day, seconds in spent(person, integration, now)
+            ]
+            person.line, person.line_since = state.value, int(now.timestamp())
+
     def _store_line(self, rows: Rows, line: Line) -> None:
         for extension in rows.endpoints.keys() - line.endpoints.keys():
             self._forget(rows, extension)
         for extension, endpoint in line.endpoints.items():
             is_new = extension not in rows.endpoints
             row = self._endpoint(rows, extension)
-            flags = (endpoint.do_not_disturb, endpoint.offline, endpoint.at)
-            is_changed = flags != (row.do_not_disturb, row.offline, row.at)
+            flags = (endpoint.do_not_disturb, endpoint.offline, endpoint.at, endpoint.by_poll)
+            is_changed = flags != (row.do_not_disturb, row.offline, row.at, row.by_poll)
             if is_changed or _is_worth_noting(row.heard_at, endpoint.heard_at):
-                row.do_not_disturb, row.offline, row.at = flags
+                row.do_not_disturb, row.offline, row.at, row.by_poll = flags
                 row.heard_at = endpoint.heard_at
                 is_new = True
             if is_new:
@@ -220,10 +237,12 @@ class Lines:
 
 
 def set_desired(person: PersonRow, integration: IntegrationRow, line: Line, now: datetime) -> bool:
-    """Store what Teams should show for ``line``; returns whether it changed. Who has no phone has no calls."""
-    state, was_heard_at = state_of(line), heard_at(line)
-    person.line = state.value
-    presence = presence_of(state, overrides_for(integration, person.mapping))
+    """Store what Teams should show for ``line``, whose state is stored; returns whether it changed.
+
+    Who has no phone has no calls.
+    """
+    was_heard_at = heard_at(line)
+    presence = presence_of(LineState(person.line), overrides_for(integration, person.mapping))
     is_changed = presence != person.desired
     if is_changed or _is_worth_noting(person.heard_at, was_heard_at):
         person.heard_at = was_heard_at
@@ -279,7 +298,7 @@ def _line_of(rows: Rows) -> Line:
         calls[extension][call_id] = LineCall(CallState(row.state), row.conference, row.at, row.heard_at)
     return Line(
         {
-            name: Endpoint(row.do_not_disturb, row.offline, row.at, row.heard_at, calls[name])
+            name: Endpoint(row.do_not_disturb, row.offline, row.at, row.heard_at, row.by_poll, calls[name])
             for name, row in rows.endpoints.items()
         }
     )

@@ -262,6 +262,7 @@ class Tick:
             queries.forget_endpoints(self._transaction, self._written.forgotten)
             queries.save_endpoints(self._transaction, self._written.endpoints.values())
             queries.save_calls(self._transaction, self._written.calls.values())
+            queries.add_times(self._transaction, self._written.times)
 
     def _apply_events(self, key: str, lines: Lines) -> Counter[str]:
         """Apply an integration's new events, in the order of their times; returns the names of unknown states."""

@@ -9,11 +9,22 @@ from uuid import uuid4
 
 from core.correlation import current_cause
 from storage.queries import integrations
+from storage.queries.people import line_times
 from storage.queries.people import mapping as queries
+from storage.queries.people.mapping import Mappings
+from storage.tables.integrations import Integration
 from sync.audit import Act, AuditLog, Subject
 from sync.domain.context import Context
 from sync.domain.jobs import PUSH
-from sync.domain.model import Actor, Concerned, EditedMeanwhile, FurtherMapping, IntegrationView
+from sync.domain.model import (
+    Actor,
+    Concerned,
+    EditedMeanwhile,
+    FurtherMapping,
+    IntegrationView,
+    Replay,
+    Replayed,
+)
 from sync.domain.presence import STALE_AFTER, LineState, Presence
 from sync.integrations.views import integration_view
 from sync.presence.further_mappings import MAX_FURTHER, further_of, mappings_of, stored_of
@@ -65,17 +76,41 @@ class MappingEditor:
         """For how many people ``chosen`` would change what is shown now, and the first of them by name."""
         async with self._database.session() as session:
             integration = await owned(session, owner_tenant, integration_id)
-            now = _Mappings(integration.mapping, further_of(integration.further))
-            try:
-                wanted = now.having(mapping_id, overrides_of(chosen))
-            except LookupError:
-                raise EditedMeanwhile(integration_id) from None
-            mappings = mappings_of(wanted.own, wanted.further)
+            _, mappings = self._wanted(integration, chosen, mapping_id)
             count, first = await queries.concerned(session, integration, mappings, SHOWN)
         return count, [
             Concerned(name, LineState(line), _presence(before), _presence(after))
             for name, line, before, after in first
         ]
+
+    async def replay(self, owner_tenant: str, integration_id: str, chosen: Chosen, mapping_id: str = "") -> Replay:
+        """What ``chosen`` would have shown yesterday; today while nothing of yesterday is known.
+
+        By the states of the phones then, and of the people whom the mappings concern now.
+        """
+        async with self._database.session() as session:
+            integration = await owned(session, owner_tenant, integration_id)
+            now, wanted = self._wanted(integration, chosen, mapping_id)
+            at = self._clock()
+            day = await line_times.newest_day(session, integration_id, at.date())
+            totals, first = await line_times.replay(
+                session, integration_id, (now, wanted), day, at, at - STALE_AFTER, SHOWN
+            )
+        return Replay(
+            day,
+            tuple(Replayed(_presence(each[0]), _presence(each[1]), each[2], people=each[3]) for each in totals),
+            tuple(Replayed(_presence(each[1]), _presence(each[2]), each[3], name=each[0]) for each in first),
+            is_today=day == at.date(),
+        )
+
+    def _wanted(self, integration: Integration, chosen: Chosen, mapping_id: str) -> tuple[Mappings, Mappings]:
+        """The mappings as they are, and with another choice in one of them. Raises ``EditedMeanwhile``."""
+        now = _Mappings(integration.mapping, further_of(integration.further))
+        try:
+            wanted = now.having(mapping_id, overrides_of(chosen))
+        except LookupError:
+            raise EditedMeanwhile(integration.id) from None
+        return mappings_of(now.own, now.further), mappings_of(wanted.own, wanted.further)
 
     async def counts(self, owner_tenant: str, integration_id: str) -> dict[str, int]:
         """How many people each further mapping applies to."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from storage.queries.people.directory import PresentPerson
+from storage.queries.people.hidden import hidden_by
 from storage.tables.integrations import Integration
 from storage.tables.problems import Problem
 from sync.domain.model import (
@@ -65,8 +66,8 @@ def shown_since(integration: Integration, opened: Sequence[Problem], healed_at: 
 
 def reason_of(person: PresentPerson) -> Unmatched | None:
     """Why this person cannot be shown in Teams, None when they can."""
-    if person.excluded:
-        return Unmatched.EXCLUDED
+    if hidden := hidden_by(person):
+        return Unmatched(hidden)
     if person.unmatched:
         return Unmatched(person.unmatched)
     return Unmatched.REFUSED if person.refusal else None

@@ -61,10 +61,12 @@ async def is_unchanged(
     async for part in slices(database, integration_id):
         for user_id, stored, _, _ in part:
             user = listed.get(user_id)
+            if user is None and stored == GONE_FROM_CLOUDLINK:
+                continue
             if user is None or stored[6] or (user.name, user.address, user.extension, user.site_id) != stored[:4]:
                 return False
             found += stored[4] is not None
-        seen += len(part)
+            seen += 1
     return (seen, found) == (len(listed), matched)
 
 

@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.queries import integrations
 from storage.queries.health import problems
 from storage.queries.people import directory_people, people
 from storage.tables.integrations import Integration
+from storage.tables.people import Person
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
 from sync.domain.errors import SyncError
@@ -23,6 +25,8 @@ from sync.people import sudden_loss, unmatched_alert
 from sync.people.difference import Difference, difference, in_slices, is_unchanged, together, wanted_of
 from sync.people.directory_mirror import DirectoryMirror, Reading
 from sync.people.people_store import store_people
+from sync.people.scope.groups import Groups
+from sync.people.scope.judge import judge, judge_everyone
 from sync.people.sudden_loss import Loss
 from sync.problems import health
 
@@ -40,6 +44,7 @@ class DirectorySync:
         self._jobs = context.jobs
         self._clock = context.clock
         self._mirror = DirectoryMirror(context, credentials)
+        self._groups = Groups(context, credentials)
 
     async def match(self, integration_id: str) -> None:
         """The job: refresh, then poll if people are newly matched. A failure marks the service unhealthy."""
@@ -56,10 +61,16 @@ class DirectorySync:
         await self._jobs.defer(POLL if has_new else POLL_NOW, integration_id)
 
     async def refresh(self, integration: Integration, *, is_expected: bool = False) -> bool:
-        """Read both directories, match and store; returns whether people are newly matched.
+        """Read both directories and groups, match, store and judge; returns whether people are newly matched.
 
         Unless ``is_expected``, a sudden loss is stored only when a second reading agrees. Raises ``SyncError``.
         """
+        await self._groups.refresh(integration)
+        has_new = await self._match(integration, is_expected=is_expected)
+        await judge_everyone(self._database, integration.id, self._clock)
+        return has_new
+
+    async def _match(self, integration: Integration, *, is_expected: bool) -> bool:
         chosen = await self.chosen(integration.id)
         users = await self._clients.phones(self._credentials.account(integration)).users()
         reading = await self._mirror.refresh(integration, chosen)
@@ -95,9 +106,12 @@ class DirectorySync:
         for part in in_slices(found.changed, together(found), SLICE):
             wanted = {key: found.wanted.get(key) for key in part}
             async with self._database.writing() as session:
-                if await integrations.get_for_update(session, integration_id) is None:
+                integration = await integrations.get_for_update(session, integration_id)
+                if integration is None:
                     return
                 await store_people(session, integration_id, wanted, chosen, now)
+                stored = col(Person.cloudlink_user_id).in_(part)
+                await judge(session, integration, self._clock, stored)
         await self._finish(integration_id, found, replace(reading, matched=found.matched_now))
 
     async def _is_believed(self, integration_id: str, loss: Loss | None) -> bool:

@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from storage.queries.people.hidden import OUTSIDE, hidden_by
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.domain.errors import CredentialsWrong, SyncError
 from sync.domain.model import Service, ServiceHealth
-from sync.domain.people import Explanation, Light, PersonLine, Reason, Rung, SentChange, Step
+from sync.domain.people import Device, Explanation, Light, PersonLine, Reason, Rung, SentChange, Step
 from sync.domain.presence import Effect, LineState, Presence, Shown
+from sync.people.scope.rules import scope_of
 from sync.presence import plan
 from sync.presence.effect import effect_of
 from sync.presence.further_mappings import further_of
@@ -31,7 +33,7 @@ class Facts:
 
     ``others_wish`` is what another integration of the customer with the same application wants shown. Of another
     customer's, which is never named, only ``has_foreign_wish`` is known: that it wants something shown.
-    ``quota_until`` is until when nothing may be sent. ``device`` is the number of the phone that says most.
+    ``quota_until`` is until when nothing may be sent. ``device`` is the phone that says most.
     """
 
     person: Person
@@ -39,7 +41,7 @@ class Facts:
     integration: Integration
     health: Sequence[ServiceHealth]
     now: datetime
-    device: str = ""
+    device: Device | None = None
     sent: tuple[SentChange, ...] = ()
     quota_until: datetime | None = None
     others_wish: Presence | None = None
@@ -94,12 +96,21 @@ def _by_rule(facts: Facts) -> Answer | None:
     person = facts.person
     if not facts.integration.enabled:
         return Reason.PAUSED, {}, None
-    if person.excluded:
-        return Reason.EXCLUDED, {}, None
+    if hidden := hidden_by(person):
+        return Reason(hidden), _scope_rule(facts), None
     if not person.teams_user_id:
         known = {"reason": person.unmatched} if person.unmatched else {}
         return (Reason.LEFT_OUT if known else Reason.NOT_READ), known, None
     return None
+
+
+def _scope_rule(facts: Facts) -> dict[str, str]:
+    """The rule that puts the person outside the scope: its kind, and its value as people know it."""
+    if hidden_by(facts.person) != OUTSIDE:
+        return {}
+    kind, _, value = facts.person.outside.partition(":")
+    names = {rule.key: rule.said for rule in scope_of(facts.integration.scope).rules}
+    return {"rule": f"{kind}:{names.get(facts.person.outside, value)}"}
 
 
 def _outside_hours(facts: Facts) -> Answer | None:
@@ -200,16 +211,18 @@ def _phone(facts: Facts) -> Rung:
     if person.line == LineState.UNKNOWN:
         return Rung(Step.PHONE, Light.WRONG, "unknown" if person.extension else "none", None)
     light = Light.WAITING if facts.problem(Service.CLOUDLINK) else Light.GOOD
-    said = {"line": person.line, "device": facts.device}
-    return Rung(Step.PHONE, light, "said" if facts.device else "said_somewhere", person.heard_at, said)
+    if facts.device is None:
+        return Rung(Step.PHONE, light, "said_somewhere", person.heard_at, {"line": person.line})
+    said = {"line": person.line, "device": facts.device.extension}
+    return Rung(Step.PHONE, light, "read" if facts.device.by_poll else "said", person.heard_at, said)
 
 
 def _rule(facts: Facts) -> Rung:
     person = facts.person
     if not facts.integration.enabled:
         return Rung(Step.RULE, Light.OFF, "paused")
-    if person.excluded:
-        return Rung(Step.RULE, Light.OFF, "excluded")
+    if hidden := hidden_by(person):
+        return Rung(Step.RULE, Light.OFF, hidden, None, _scope_rule(facts))
     if not person.teams_user_id:
         if not person.unmatched:
             return Rung(Step.RULE, Light.WAITING, "not_read")
@@ -229,7 +242,8 @@ def _mapping(facts: Facts) -> tuple[str, dict[str, str]]:
     for each in further_of(facts.integration.further):
         if each.id == person.mapping:
             return ".named", {**said, "mapping": each.name}
-    return ".own" if person.line in facts.integration.mapping else "", said
+    line = LineState.ON_CALL if person.line == LineState.ON_HOLD else person.line
+    return ".own" if line in facts.integration.mapping else "", said
 
 
 def _sent(facts: Facts) -> Rung:

@@ -31,11 +31,10 @@ def match(
     """
     chosen = chosen or {}
     known = {account.id: account for account in accounts}
-    by_hand = {
-        person.user_id: _match_chosen(person, known.get(chosen[person.user_id]))
-        for person in people
-        if person.user_id in chosen
-    }
+    choices = [
+        _match_chosen(person, known.get(chosen[person.user_id])) for person in people if person.user_id in chosen
+    ]
+    by_hand = {one.person.user_id: one for one in _without_duplicates(choices)}
     taken = {chosen[user_id] for user_id in by_hand}
     rest = _match_addresses([person for person in people if person.user_id not in by_hand], accounts, proxies)
     found = by_hand | {

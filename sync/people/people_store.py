@@ -12,6 +12,7 @@ from storage.queries.people.directory import Directory
 from storage.tables.columns import UNSURE
 from storage.tables.people import Person
 from sync.domain.presence import LineState
+from sync.people.difference import GONE_FROM_CLOUDLINK
 from sync.people.reach import noting_reach
 from sync.presence.plan import forget_refusal, mark_nothing_shown
 from sync.presence.status_message_plan import transfer_message
@@ -59,7 +60,7 @@ async def _move_phones(
     moved = [person for person in rows if before.get(person.id) not in (None, person.extension)]
     former = {person.id: before[person.id] or "" for person in moved}
     await endpoints.move(session, former, moved, now)
-    without_phone = [person for person in rows if person.extension is None and person.desired]
+    without_phone = [row for row in rows if row.extension is None and row.line != LineState.UNKNOWN]
     seen = await endpoints.endpoints_by_person(session, [person.id for person in without_phone])
     for person in without_phone:
         if not seen[person.id]:
@@ -69,10 +70,26 @@ async def _move_phones(
 
 async def _retire(session: AsyncSession, person: Person, now: datetime) -> None:
     if not person.applied and not person.status_message:
-        await session.delete(person)
+        await _remove(session, person)
         return
     person.gone, person.teams_user_id, person.desired = True, None, None
     person.desired_because, person.due_at = current_cause(), now
+
+
+async def _remove(session: AsyncSession, person: Person) -> None:
+    """What an administrator chose is kept with CloudLink's id of the user, for the case that they come back."""
+    if person.excluded or person.chosen_user_id or person.chosen_mapping:
+        await endpoints.forget_all(session, person.id)
+        _store_directory(person, GONE_FROM_CLOUDLINK)
+        person.line, person.desired, person.heard_at, person.due_at = LineState.UNKNOWN, None, None, None
+    else:
+        await session.delete(person)
+
+
+def _store_directory(person: Person, row: Directory) -> None:
+    person.name, person.address, person.extension, person.site_id = row[:4]
+    person.teams_user_id, person.unmatched, person.gone = row[4:]
+    person.search = searchable(person.name, person.address, person.extension)
 
 
 def _updated(person: Person, wanted: Directory, chosen: str | None, now: datetime) -> Person:

@@ -12,7 +12,7 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.correlation import current_cause
-from storage.queries.people import directory_people, endpoints, mapping
+from storage.queries.people import directory, directory_people, endpoints, mapping
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
 from storage.tables.people import Endpoint, Person
@@ -25,6 +25,7 @@ from sync.domain.people import ChangedMeanwhile, MatchRefusal, MatchRefused, Unk
 from sync.domain.presence import STALE_AFTER, LineState
 from sync.domain.services import Account
 from sync.people.reach import noting_reach
+from sync.people.scope.judge import judge
 from sync.presence.further_mappings import further_of, mappings_of
 from sync.presence.plan import forget_refusal
 from sync.tenancy import owned
@@ -110,6 +111,7 @@ class PersonEditor:
                 person = await _current(session, integration_id, person_id, choices, lock=True)
                 await _check_free(session, integration_id, account, person)
                 await self._store_match(session, person, account.id)
+                await judge(session, integration, self._clock, col(Person.id) == person.id)
                 self._note(person, by)
                 named = {"person": person.name, **facts}
                 await self._audit.record(session, Act.PERSON_MATCH, by, integration, named)
@@ -121,8 +123,9 @@ class PersonEditor:
     ) -> None:
         """Let the address decide again, at the next match, which is queued."""
         subject = Subject(owner_tenant, integration_id)
-        async with self._changing(Act.PERSON_UNMATCH, subject, person_id, by, choices) as (_, _, person):
+        async with self._changing(Act.PERSON_UNMATCH, subject, person_id, by, choices) as (session, _, person):
             person.chosen_user_id = None
+            await directory.count_change(session, integration_id)
         await self._jobs.defer(MATCH, integration_id)
 
     async def choose_mapping(
@@ -161,8 +164,8 @@ class PersonEditor:
         person.changed_by, person.changed_by_name, person.changed_at = by.id, by.name, self._clock()
 
     async def _account(self, integration: Integration, principal_name: str) -> Account:
-        async with self._clients.directory(self._credentials.app(integration)) as directory:
-            account = await directory.find(principal_name)
+        async with self._clients.directory(self._credentials.app(integration)) as service:
+            account = await service.find(principal_name)
         if account is None:
             raise MatchRefused(MatchRefusal.NOT_FOUND)
         if account.guest:
@@ -179,6 +182,7 @@ class PersonEditor:
                 person.unmatched = Unmatched.NO_EXTENSION
             elif person.unmatched != Unmatched.SHARED_EXTENSION:
                 person.unmatched = None
+        await directory.count_change(session, person.integration_id)
         forget_refusal(person)
         person.due_at = now
         if person.status_message:

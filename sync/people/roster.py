@@ -21,6 +21,7 @@ from sync.domain.people import (
     Explanation,
     ExportedPerson,
     Found,
+    PeopleFilter,
     PeoplePage,
     PersonCard,
     PersonLine,
@@ -63,24 +64,30 @@ class Roster:
     async def page(self, owner_tenant: str, integration_id: str, query: PeopleQuery) -> PeoplePage:
         """A page of an integration's people, in the order of their names."""
         async with self._database.session() as session:
-            await owned(session, owner_tenant, integration_id)
+            integration = await owned(session, owner_tenant, integration_id)
+            if integration.closed and query.filter == PeopleFilter.NOT_SHOWN:
+                return PeoplePage(())
             rows, before, after = await directory_people.page(session, [integration_id], query, PAGE)
-        return PeoplePage(tuple(map(person_line, rows)), before, after)
+        return PeoplePage(_lines(rows, [integration]), before, after)
 
     async def slice_after(
         self, owner_tenant: str, integration_id: str, after: tuple[str, str] | None
     ) -> list[ExportedPerson]:
         """The next people for a file, after the key of the last one, in a session of their own."""
         async with self._database.session() as session:
-            await owned(session, owner_tenant, integration_id)
+            integration = await owned(session, owner_tenant, integration_id)
             rows = await directory_people.slice_after(session, integration_id, after, SLICE)
-        return [exported(person, principal_name or "", read) for person, principal_name, read in rows]
+        closed = integration.closed
+        return [
+            exported(person, principal_name or "", read, closed=closed) for person, principal_name, read in rows
+        ]
 
     async def find(self, owner_tenant: str, typed: str) -> Found:
         """Whom these words mean, in all integrations of the tenant: an extension, or parts of a name or address."""
         words = tuple(word for each in searchable(typed).split() if (word := each.strip(AROUND)))
         async with self._database.session() as session:
-            ids = [each.id for each in await integrations.list_owned(session, owner_tenant)]
+            own = await integrations.list_owned(session, owner_tenant)
+            ids = [each.id for each in own]
             if not ids or not words:
                 return Found(is_short=not words)
             rows = await directory_people.with_extension(session, ids, words[0]) if len(words) == 1 else []
@@ -90,9 +97,9 @@ class Roster:
             if not rows:
                 rows, _, more = await directory_people.page(session, ids, PeopleQuery(words=words), NEAREST)
             if rows:
-                return Found(tuple(map(person_line, rows)), has_more=more)
+                return Found(_lines(rows, own), has_more=more)
             candidates = await directory_people.candidates(session, ids, words)
-        return Found(nearest=tuple(map(person_line, _nearest(candidates, " ".join(words)))))
+        return Found(nearest=_lines(_nearest(candidates, " ".join(words)), own))
 
     async def card(self, owner_tenant: str, integration_id: str, person_id: str) -> PersonCard:
         """Everything known of a person, and what Teams shows now."""
@@ -103,7 +110,7 @@ class Roster:
         async with self._database.session() as session:
             person = await _person(session, integration_id, person_id)
             return PersonCard(
-                line=person_line(person),
+                line=person_line(person, closed=integration.closed),
                 devices=await _devices(session, person),
                 sent=await _sent(session, person),
                 heard_at=person.heard_at,
@@ -158,7 +165,7 @@ class Roster:
         wait_until, _ = self._quota.allowance([integration, *sharing], now)
         return Facts(
             person=person,
-            line=person_line(person),
+            line=person_line(person, closed=integration.closed),
             integration=integration,
             health=health.service_health(await problems.list_open(session, integration.id)),
             now=now,
@@ -172,7 +179,13 @@ class Roster:
         )
 
 
-def person_line(person: Person) -> PersonLine:
+def _lines(rows: Sequence[Person], own: Sequence[Integration]) -> tuple[PersonLine, ...]:
+    closed = {each.id for each in own if each.closed}
+    return tuple(person_line(row, closed=row.integration_id in closed) for row in rows)
+
+
+def person_line(person: Person, *, closed: bool = False) -> PersonLine:
+    """Nothing is desired while the integration is ``closed`` by its schedule."""
     return PersonLine(
         id=person.id,
         integration_id=person.integration_id,
@@ -180,11 +193,13 @@ def person_line(person: Person) -> PersonLine:
         address=person.address,
         extension=person.extension,
         line=LineState(person.line),
-        desired=person.desired,
+        desired=None if closed else person.desired,
         shown=person.applied,
         left_out=_left_out(person),
         is_matched=bool(person.teams_user_id),
         excluded=person.excluded,
+        outside=bool(person.outside),
+        opted_out=person.opted_out,
         by_hand=bool(person.chosen_user_id),
         mapping=person.mapping,
         chosen_mapping=person.chosen_mapping,
@@ -194,12 +209,12 @@ def person_line(person: Person) -> PersonLine:
     )
 
 
-def exported(person: Person, principal_name: str, read: ReadBack | None) -> ExportedPerson:
+def exported(person: Person, principal_name: str, read: ReadBack | None, *, closed: bool = False) -> ExportedPerson:
     """What was read counts only for a presence that is applied, still wished, and was read since it is."""
     is_shown = person.applied is not None and person.applied == person.desired
     current = read if read and is_shown and person.desired_at and read.at >= person.desired_at else None
     return ExportedPerson(
-        line=person_line(person),
+        line=person_line(person, closed=closed),
         key=(person.search, person.id),
         teams_user_id=person.teams_user_id or "",
         principal_name=principal_name,
@@ -232,6 +247,7 @@ async def _devices(session: AsyncSession, person: Person) -> tuple[Device, ...]:
             do_not_disturb=row.do_not_disturb,
             offline=row.offline,
             heard_at=row.heard_at,
+            by_poll=row.by_poll,
         )
         for row in await directory_people.endpoints(session, person.id)
     }
@@ -249,10 +265,10 @@ def _states(calls: Sequence[Call], extension: str) -> tuple[str, ...]:
     )
 
 
-def _telling(devices: Sequence[Device]) -> str:
-    """The number of the device that makes the person's state what it is; empty when it is no single one."""
+def _telling(devices: Sequence[Device]) -> Device | None:
+    """The device that makes the person's state what it is; None when it is no single one."""
     telling = [device for device in devices if device.calls or device.do_not_disturb] or list(devices)
-    return telling[0].extension if len(telling) == 1 else ""
+    return telling[0] if len(telling) == 1 else None
 
 
 async def _sent(session: AsyncSession, person: Person) -> tuple[SentChange, ...]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from storage.queries.people.mapping import Mappings, Presences
 from sync.domain.model import FurtherMapping
-from sync.presence.mapping import Overrides, chosen_by
+from sync.domain.presence import BUSY_LINES
+from sync.presence.mapping import Overrides, presence_of
 
 MAX_FURTHER = 10
 """Further mappings of an integration: each is read with every event."""
@@ -28,5 +29,5 @@ def mappings_of(own: Overrides, further: Sequence[FurtherMapping]) -> Mappings:
 
 
 def _presences(overrides: Overrides) -> Presences:
-    shown = chosen_by(overrides)
+    shown = {state: presence_of(state, overrides) for state in BUSY_LINES}
     return {state.value: presence.value if presence else None for state, presence in shown.items()}

@@ -13,7 +13,7 @@ DEFAULTS: Final[dict[LineState, Presence]] = {
 """On a call and do-not-disturb: Mitel's user guide for its Teams integration, unidirectional presence."""
 
 MAPPABLE: Final = (LineState.ON_CALL, LineState.IN_CONFERENCE, LineState.DO_NOT_DISTURB, LineState.RINGING)
-"""The states for which something else can be chosen. A call on hold is a call."""
+"""The states for which something else can be chosen. A call on hold is shown as a call is."""
 
 CHOICES: Final = (Presence.IN_A_CALL, Presence.IN_A_CONFERENCE_CALL, Presence.PRESENTING)
 """What can be chosen, besides nothing: the presences that last.
@@ -37,6 +37,8 @@ def presence_of(state: LineState, overrides: Overrides) -> Presence | None:
     Ringing shows nothing either. A phone that rings beside a call is on the call: so what was shown before stays,
     and what a finished call left is cleared.
     """
+    if state is LineState.ON_HOLD:
+        return presence_of(LineState.ON_CALL, overrides)
     if state not in overrides:
         return DEFAULTS.get(state)
     chosen = overrides[state]

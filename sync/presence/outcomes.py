@@ -82,6 +82,9 @@ class Outcomes:
                 person.due_at = self.now + timedelta(seconds=retry_after)
             case Failed():
                 person.due_at = self.retry_at
+            case Refused() if pending.wish and pending.change.user_id != person.teams_user_id:
+                pending.previous.restore(person)
+                person.due_at = self.now
             case Refused(status, code, _):
                 if pending.wish:
                     pending.previous.restore(person)

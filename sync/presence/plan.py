@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from storage.flow.rows import AnyIntegration, AnyPerson
+from storage.queries.people.hidden import hidden_by
 from storage.tables.columns import UNSURE
 from sync.domain.changes import Change, ClearPresence, SetPresence
 from sync.domain.presence import STALE_AFTER, Presence
@@ -27,7 +28,7 @@ RECHECK = timedelta(seconds=30)
 def may_show(person: AnyPerson, integration: AnyIntegration) -> bool:
     """Whether anything from us may be shown of this person now: whatever forbids it is decided here."""
     is_running = integration.enabled and not integration.closed and not integration.removing_since
-    return is_running and not person.excluded and bool(person.teams_user_id)
+    return is_running and not hidden_by(person) and bool(person.teams_user_id)
 
 
 def wanted_presence(person: AnyPerson, integration: AnyIntegration) -> Presence | None:

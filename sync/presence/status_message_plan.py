@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from storage.flow.rows import AnyIntegration, AnyPerson
 from sync.domain.changes import ClearMessage, MessageChange, SetMessage
 from sync.domain.features import shows_messages
-from sync.domain.presence import BUSY_LINES, LineState, Presence
+from sync.domain.presence import BUSY_LINES, TALKING, LineState, Presence
 from sync.presence import plan
 
 DURATION = timedelta(seconds=plan.SESSION_SECONDS)
@@ -24,12 +24,11 @@ RENEW_AFTER = 0.65
 """The part of its duration after which a message is renewed."""
 
 ON_THE_PHONE = frozenset({Presence.IN_A_CALL, Presence.IN_A_CONFERENCE_CALL})
-CALLING = frozenset({LineState.ON_CALL, LineState.IN_CONFERENCE})
 
 
 def texts_of(status_text: str, chosen: Mapping[str, str]) -> dict[LineState, str]:
     """The text for each line state: the one that was chosen, else the one for calls."""
-    return {state: chosen.get(state, status_text if state in CALLING else "") for state in BUSY_LINES}
+    return {state: chosen.get(state, status_text if state in TALKING else "") for state in BUSY_LINES}
 
 
 def wanted_message(person: AnyPerson, integration: AnyIntegration) -> str:
@@ -40,7 +39,7 @@ def wanted_message(person: AnyPerson, integration: AnyIntegration) -> str:
     if chosen is not None:
         return chosen
     wanted = plan.wanted_presence(person, integration)
-    is_on_the_phone = wanted in ON_THE_PHONE or (wanted is not None and person.line in CALLING)
+    is_on_the_phone = wanted in ON_THE_PHONE or (wanted is not None and person.line in TALKING)
     return integration.status_text if is_on_the_phone else ""
 
 

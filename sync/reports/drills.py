@@ -69,7 +69,7 @@ class Drills:
         async with self.context.database.session() as session:
             integration = await owned(session, owner_tenant, integration_id)
             people, _, _ = await directory_people.page(session, [integration_id], talking, NAMES)
-            told = (await recipients_of(session, [integration]))[integration_id]
+            recipients = (await recipients_of(session, [integration]))[integration_id]
             problem = _problem(integration, rehearsal, now)
             alert, clear = _notices(integration, problem, now)
         status = await self.overview.status(owner_tenant, integration_id, rehearsed=problem)
@@ -80,7 +80,7 @@ class Drills:
             clear=clear,
             moments=self._moments(rehearsal, status.worst_age),
             names=tuple(person.name or person.address for person in people),
-            alerted=sum(1 for one in told if one.is_reachable and not one.is_muted),
+            alerted=sum(1 for one in recipients if one.is_reachable and not one.is_muted),
         )
 
     def _moments(self, rehearsal: Rehearsal, polling: int) -> tuple[Moment, ...]:

@@ -6,7 +6,7 @@ from storage.queries import bounds, history
 from storage.queries import events as event_store
 from storage.queries.chat import drafts, presses
 from storage.queries.health import figures
-from storage.queries.people import effects, imports, sent_changes
+from storage.queries.people import effects, imports, line_times, sent_changes
 from sync.domain.context import Context
 from sync.domain.jobs import CLEANUP, EVERYTHING
 from sync.domain.phone_events import CallState
@@ -21,6 +21,7 @@ KEEP_FIGURES = timedelta(days=15)
 
 KEEP_DRAFTS = timedelta(days=7)
 KEEP_IMPORTS = timedelta(days=1)
+KEEP_LINE_TIMES = timedelta(days=1)
 KEEP_PRESSES = timedelta(days=400)
 KEEP_SENT_CHANGES = timedelta(days=7)
 KEEP_HISTORY = timedelta(days=1100)
@@ -28,7 +29,7 @@ KEEP_HISTORY = timedelta(days=1100)
 
 
 class Cleanup:
-    """Deletes old events, calls, counts, drafts, imports, presses, sent changes and history, ``every`` so often."""
+    """Deletes what is old: events, calls, counts, drafts, imports, presses, history ...; ``every`` so often."""
 
     def __init__(self, context: Context, every: timedelta) -> None:
         self._database = context.database
@@ -46,6 +47,7 @@ class Cleanup:
             await effects.delete_delays(session, int((now - KEEP_DELAYS).timestamp()))
             await figures.delete_before(session, int((now - KEEP_FIGURES).timestamp()))
             await drafts.delete_older_than(session, now - KEEP_DRAFTS)
+            await line_times.delete_before(session, now.date() - KEEP_LINE_TIMES)
             await imports.delete_older_than(session, now - KEEP_IMPORTS)
             await presses.delete_older_than(session, now - KEEP_PRESSES)
             await sent_changes.delete_older_than(session, now - KEEP_SENT_CHANGES)

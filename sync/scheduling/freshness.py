@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from storage.flow.rows import AnyIntegration
 from storage.tables.integrations import Integration
 from sync.domain.model import Freshness
-from sync.domain.presence import LineState
+from sync.domain.presence import TALKING, LineState
 
 GRACE = timedelta(seconds=15)
 """How long after a poll found a call its event may still arrive."""
@@ -20,7 +20,7 @@ MISTRUST = timedelta(hours=1)
 
 MAX_UNREPORTED = 100
 
-CALLS = frozenset({LineState.RINGING.value, LineState.ON_CALL.value, LineState.IN_CONFERENCE.value})
+CALLS = TALKING | {LineState.RINGING.value}
 
 
 def event_arrived(integration: AnyIntegration, person_ids: Collection[str], now: datetime) -> None:

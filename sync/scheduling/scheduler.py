@@ -12,6 +12,7 @@ from storage.tables.problems import Problem
 from sync.credentials.rotation_store import needs_automatic_rotation
 from sync.domain.context import Context
 from sync.domain.jobs import (
+    APPLY_SCOPE,
     CLEANUP,
     EVERYTHING,
     EXPIRY,
@@ -173,6 +174,8 @@ class Scheduler:
             jobs.append(PROBE)
         if integration.removing_since:
             return [*jobs, REMOVE]
+        if integration.scope_pending:
+            jobs.append(APPLY_SCOPE)
         is_blocked = health.blocking_problem(opened, health.TEAMS) is not None
         if not is_blocked and self._is_past(integration.expiry_checked_at, self._every.read_expiry, now):
             jobs.append(EXPIRY)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import httpx
 import orjson
@@ -14,7 +15,7 @@ from core.clock import Clock
 from core.http.client import is_loopback, same_origin, ssl_context
 from core.metrics import Metrics
 from sync.domain.errors import Fault, ServiceUnavailable, SyncError
-from sync.domain.services import DirectoryPage, UserChange
+from sync.domain.services import DirectoryPage, Group, MembersPage, UserChange
 from sync.teams.graph_client import with_fresh_token
 from sync.teams.tokens import Tokens
 
@@ -22,11 +23,16 @@ if TYPE_CHECKING:
     from sync.teams.sdk import Graph
 
 FIELDS = ["id", "userPrincipalName", "mail", "proxyAddresses", "accountEnabled", "userType"]
+GROUP_FIELDS = ["id", "displayName", "visibility"]
+LARGEST_MEMBERS_PAGE = 999
+"""Graph reference, group: list transitiveMembers."""
+
+USER_TYPE = "#microsoft.graph.user"
 TIMEOUT = httpx.Timeout(30, connect=5)
 LONGEST_CALL = 60
 NEXT, LAST = "@odata.nextLink", "@odata.deltaLink"
-NO_SUCH_USER = frozenset({400, 404})
-"""Statuses for a name that nobody has, or that cannot be one."""
+NO_SUCH_ONE = frozenset({400, 404})
+"""Statuses for a user or group that does not exist, or a name that cannot be one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +93,43 @@ class GraphDirectory:
                 self._tokens, lambda: _read(lambda: self._graph.user(principal_name, [*FIELDS, "displayName"]))
             )
         except ServiceUnavailable as error:
-            if error.context.get("status") in NO_SUCH_USER:
+            if error.context.get("status") in NO_SUCH_ONE:
                 return None
             raise
         user_id, name = _text(found.fields, "id"), _text(found.fields, "displayName")
         return TeamsUser(**{**_NOTHING, **_change(found.fields).fields}, id=user_id, name=name) if user_id else None
+
+    async def groups(self, typed: str) -> list[Group]:
+        """The group with this object id, or the first two with this name; empty for none."""
+        if not _is_guid(typed):
+            page = await self._page(lambda: self._graph.groups(typed, GROUP_FIELDS, 2))
+            return [_group(item) for item in page.fields["value"] if _text(item, "id")]
+        try:
+            found = await with_fresh_token(
+                self._tokens, lambda: _read(lambda: self._graph.group(typed, GROUP_FIELDS))
+            )
+        except ServiceUnavailable as error:
+            if error.context.get("status") in NO_SUCH_ONE:
+                return []
+            raise
+        return [_group(found.fields)] if _text(found.fields, "id") else []
+
+    async def members(self, group_id: str, link: str) -> MembersPage:
+        """The Teams users on a page of a group's members.
+
+        Not by OData cast: that reads an index which may not have the newest changes.
+        Raises ``ServiceUnavailable`` (GRAPH_UNREADABLE) for a page that leads off Graph's host.
+        """
+        page = await self._page(
+            partial(self._graph.more_members, link)
+            if link
+            else partial(self._graph.members, group_id, LARGEST_MEMBERS_PAGE)
+        )
+        following = page.fields.get(NEXT, "")
+        if not isinstance(following, str) or (following and not same_origin(following, self._graph_url)):
+            raise ServiceUnavailable(Fault.GRAPH_UNREADABLE, None, field=NEXT)
+        users = (_text(item, "id") for item in page.fields["value"] if _text(item, "@odata.type") == USER_TYPE)
+        return MembersPage(tuple(filter(None, users)), following, page.size)
 
     async def _page(self, send: Callable[[], Awaitable[bytes | None]]) -> "_Page":
         """A page, by a call that may be made twice. Errors are raised without the SDK's, which hold the request."""
@@ -154,6 +192,19 @@ def _change(item: dict[str, Any]) -> UserChange:
     """Graph leaves out what did not change, and what was never set."""
     fields = {name: read(item[key]) for key, (name, read) in _READ.items() if key in item}
     return UserChange(_text(item, "id"), fields, "@removed" in item)
+
+
+def _group(item: dict[str, Any]) -> Group:
+    return Group(
+        _text(item, "id"), _text(item, "displayName"), hidden=_text(item, "visibility") == "HiddenMembership"
+    )
+
+
+def _is_guid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text.lower()
+    except ValueError:
+        return False
 
 
 def _text(item: object, name: str) -> str:

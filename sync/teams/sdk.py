@@ -17,6 +17,11 @@ from kiota_abstractions.request_information import RequestInformation
 from kiota_http.kiota_client_factory import KiotaClientFactory
 from kiota_http.middleware import ParametersNameDecodingHandler
 from kiota_http.middleware.middleware import BaseMiddleware
+from msgraph.generated.groups.groups_request_builder import GroupsRequestBuilder
+from msgraph.generated.groups.item.group_item_request_builder import GroupItemRequestBuilder
+from msgraph.generated.groups.item.transitive_members.transitive_members_request_builder import (
+    TransitiveMembersRequestBuilder,
+)
 from msgraph.generated.organization.organization_request_builder import OrganizationRequestBuilder
 from msgraph.generated.users.delta.delta_request_builder import DeltaRequestBuilder
 from msgraph.generated.users.item.user_item_request_builder import UserItemRequestBuilder
@@ -68,6 +73,26 @@ class Graph:
 
     async def more_users(self, link: str) -> bytes | None:
         return await self._send(self._client.users.delta.with_url(link), None)
+
+    async def groups(self, name: str, fields: Sequence[str], at_most: int) -> bytes | None:
+        quoted = name.replace("'", "''")
+        query = GroupsRequestBuilder.GroupsRequestBuilderGetQueryParameters(
+            filter=f"displayName eq '{quoted}'", select=list(fields), top=at_most
+        )
+        return await self._send(self._client.groups, query)
+
+    async def group(self, group_id: str, fields: Sequence[str]) -> bytes | None:
+        query = GroupItemRequestBuilder.GroupItemRequestBuilderGetQueryParameters(select=list(fields))
+        return await self._send(self._client.groups.by_group_id(group_id), query)
+
+    async def members(self, group_id: str, at_most: int) -> bytes | None:
+        query = TransitiveMembersRequestBuilder.TransitiveMembersRequestBuilderGetQueryParameters(
+            select=["id"], top=at_most
+        )
+        return await self._send(self._client.groups.by_group_id(group_id).transitive_members, query)
+
+    async def more_members(self, link: str) -> bytes | None:
+        return await self._send(self._client.groups.by_group_id("any").transitive_members.with_url(link), None)
 
     async def _send(self, builder: Any, query: Any) -> bytes | None:
         request = builder.to_get_request_information(query and RequestConfiguration(query_parameters=query))

@@ -7,6 +7,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from storage.database import Database
 from storage.queries.people import people
+from storage.queries.people.hidden import is_shown
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.domain.features import STATUS_MESSAGES
@@ -67,7 +68,7 @@ def _matched(integration: Integration) -> SelectOfScalar[Person]:
         Person.integration_id == integration.id,
         col(Person.teams_user_id).is_not(None),
         col(Person.gone).is_(False),
-        col(Person.excluded).is_(False),
+        is_shown(),
     )
 
 

@@ -6,13 +6,15 @@ Ratios of processor time hold on a busy machine; milliseconds and the part of th
 import argparse
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from io import StringIO
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
 
 from core.logging import configure_logging
-from tests.bench import change, delays, match, push_path, takeover
+from tests.bench import change, delays, match, push_path, takeover, tenants, working_day
 from tests.bench.change_load import percentile
 from tests.bench.report import Row, update
 from tests.support.storage.postgres import fresh_database, with_tables
@@ -73,6 +75,22 @@ def _shown(name: str, goal: float, seconds: Sequence[float]) -> Row:
     return Row(name, 1000 * percentile(seconds, 0.99), goal, " ms", more=f"p50 {median:.0f} ms")
 
 
+async def thousand_tenants(folder: Path) -> list[Row]:
+    found = await tenants.catch_up(folder)
+    name = "1,000 tenants of 100 in one process from its first second, p99"
+    return [Row(name, percentile(found, 0.99), 1, " s", more=f"p50 {1000 * percentile(found, 0.5):.0f} ms")]
+
+
+async def requests(_folder: Path) -> list[Row]:
+    """In processes of their own: each has virtual time."""
+    with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
+        found = [pool.submit(working_day.live, people, calls).result() for people, calls in working_day.OFFICES]
+    more = "; ".join(
+        f"{people} people: {each}" for (people, _), each in zip(working_day.OFFICES, found, strict=True)
+    )
+    return [Row("Requests to Graph against the least", max(each.ratio for each in found), 1.02, more=more)]
+
+
 async def again(folder: Path) -> list[Row]:
     found, name = await match.nothing_changed(folder), "100,000 people matched again, nothing changed"
     return [
@@ -87,8 +105,17 @@ async def dead_worker(folder: Path) -> list[Row]:
 
 
 MEASURES: dict[str, Measure] = {
-    each.__name__: each
-    for each in (*(change_sqlite, change_postgresql, many_people, push, quota, quiet, busy, again, dead_worker),)
+    "change_sqlite": change_sqlite,
+    "change_postgresql": change_postgresql,
+    "many_people": many_people,
+    "push": push,
+    "quota": quota,
+    "quiet": quiet,
+    "busy": busy,
+    "thousand_tenants": thousand_tenants,
+    "requests": requests,
+    "again": again,
+    "dead_worker": dead_worker,
 }
 
 

@@ -14,7 +14,7 @@ class Load:
     """``changes`` of ``people`` in turns, the first being ``first``, posted to ``url``.
 
     It is over when Graph was asked for ``enough`` of them, by default for all. Graph refuses what is beyond
-    ``quota`` requests in 30 seconds; 0 is no limit.
+    ``quota`` requests in 30 seconds; 0 is no limit. ``brief``: of each call only the event that changes something.
     """
 
     url: str
@@ -24,6 +24,7 @@ class Load:
     first: int
     enough: int = 0
     quota: int = 0
+    brief: bool = False
 
 
 @dataclass(frozen=True, slots=True)

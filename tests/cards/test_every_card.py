@@ -47,10 +47,10 @@ def test_every_card_answers_what_now(name: str) -> None:
 
 @pytest.mark.parametrize("name", CARDS)
 def test_what_is_shown_as_it_is_has_no_markdown(name: str) -> None:
-    """A ``TextRun`` and a title are not Markdown: an asterisk in them is shown."""
+    """A ``TextRun`` and a title are not Markdown: an asterisk in them is shown. Address patterns have one."""
     found = [part for part in parts(CARDS[name]) if part["type"] in ("TextRun", "Action.Execute", "Action.OpenUrl")]
     said = [str(part.get("text") or part.get("title", "")) for part in found]
-    assert [each for each in said if "*" in each or "](" in each] == []
+    assert [each for each in said if "*" in each.replace("*@", "") or "](" in each] == []
 
 
 def test_both_languages_have_the_same_cards() -> None:

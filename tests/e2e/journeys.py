@@ -21,6 +21,7 @@ class Wording:
     status: str
     test: str
     remove: str
+    rotate: str
     monitors: str
     integrations: str
     edit: str
@@ -44,6 +45,7 @@ ENGLISH = Wording(
     status="status",
     test="test connection",
     remove="remove integration",
+    rotate="rotate secret",
     monitors="monitors",
     integrations="integrations",
     edit="edit integration",
@@ -59,6 +61,7 @@ PORTUGUESE = Wording(
     status="estado",
     test="testar ligação",
     remove="remover integração",
+    rotate="substituir segredo",
     monitors="monitores",
     integrations="integrações",
     edit="editar integração",

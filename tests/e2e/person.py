@@ -43,6 +43,10 @@ class Person:
         for text in texts:
             await expect(self._chat.get_by_text(text).last).to_be_visible(timeout=TIMEOUT_MS)
 
+    async def sees_hint(self, text: str) -> None:
+        """Wait until an empty field says this."""
+        await expect(self._chat.get_by_placeholder(text).last).to_be_visible(timeout=TIMEOUT_MS)
+
     async def says(self, text: str) -> None:
         box = self._chat.locator("[data-lexical-editor=true]")
         await box.click()
@@ -72,8 +76,25 @@ class Person:
         await self._chat.keyboard.press("ControlOrMeta+A")
         await self._chat.keyboard.press("ControlOrMeta+V")
 
+    async def quotes(self, label: str) -> None:
+        """Put quotes around a field's value and a comma behind it, as copied from a file."""
+        await self._field(label).press("Home")
+        await self._chat.keyboard.type('"')
+        await self._field(label).press("End")
+        await self._chat.keyboard.type('",')
+
     async def ticks(self, choice: str) -> None:
         await self._chat.get_by_role("checkbox", name=choice).last.check(timeout=TIMEOUT_MS)
+
+    async def can_read(self, text: str) -> bool:
+        """Whether it is anywhere in the chat."""
+        return text in await self._chat.content()
+
+    async def opens_link(self, title: str) -> Page:
+        """Press a button that leads to a page; the page, in a tab of its own."""
+        async with self._chat.expect_popup(timeout=TIMEOUT_MS) as opened:
+            await self._chat.get_by_role("button", name=title, exact=True).last.click(timeout=TIMEOUT_MS)
+        return await opened.value
 
     async def clicks_switchboard(self, handle: str) -> None:
         """Click a control of the switchboard, such as ``ring-2001``."""

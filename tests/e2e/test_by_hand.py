@@ -45,6 +45,7 @@ async def sets_up_cloudlink(person: Person, wording: Wording) -> None:
     await person.pastes("accountId", wording("field.account_id"))
     await person.pastes("cloudlinkClientId", wording("field.cloudlink_client_id"))
     await person.pastes("cloudlinkClientSecret", wording("field.cloudlink_secret"))
+    await person.quotes(wording("field.account_id"))
     await person.captures_chat(f"cloudlink.{wording.texts.language}")
     await person.presses(wording("button.check"))
     await person.sees(wording.step(2))
@@ -56,10 +57,9 @@ async def connects_the_application(person: Person, sandbox: Switchboard, wording
     await person.pastes("clientId", wording("field.client_id"))
     await person.presses(wording("button.use_ids"))
     await person.sees(wording("setup.microsoft.aimed"))
+    await makes_mistakes(person, secret["keyId"], wording)
     await person.types(wording("field.name"), NAME)
     await person.types(wording("field.expires_on.instead"), secret["endDateTime"][:10])
-    await pastes_the_wrong_value(person, secret["keyId"], wording)
-    await person.pastes(f"secretValue-{secret['keyId']}", wording("field.client_secret"))
     await person.presses(wording("button.save_and_check"))
     await person.sees(wording("preview.title"), wording("preview.saved"))
     await person.captures_chat(f"preview.{wording.texts.language}")
@@ -70,14 +70,25 @@ async def connects_the_application(person: Person, sandbox: Switchboard, wording
     assert person.pastes_done <= MOST_PASTES
 
 
-async def pastes_the_wrong_value(person: Person, key_id: str, wording: Wording) -> None:
-    """The secret's ID instead of its Value; what this mistake costs is not counted."""
+async def makes_mistakes(person: Person, key_id: str, wording: Wording) -> None:
+    """The secret's ID for its Value, which is pasted as the name too; a day beyond every secret's.
+
+    What they cost is not counted, but for the paste of the right secret, which is then kept.
+    """
     done = person.clicks, person.pastes_done
+    await person.types(wording("field.name"), NAME)
     await person.pastes(f"secretId-{key_id}", wording("field.client_secret"))
     await person.presses(wording("button.save_and_check"))
     await person.sees(wording("fault.entra.secret_is_id"))
     await person.captures_chat(f"chat.{wording.texts.language}")
-    person.clicks, person.pastes_done = done
+    await person.pastes(f"secretValue-{key_id}", wording("field.client_secret"))
+    await person.pastes(f"secretValue-{key_id}", wording("field.name"))
+    await person.types(wording("field.expires_on.instead"), "9999-12-31")
+    await person.presses(wording("button.save_and_check"))
+    await person.sees(wording("check.secret_here"), wording("check.far"))
+    await person.sees_hint(wording("field.secret.kept"))
+    await person.captures_chat(f"mistakes.{wording.texts.language}")
+    person.clicks, person.pastes_done = done[0] + 1, done[1] + 1
 
 
 async def takes_a_call(person: Person, sandbox: Switchboard, wording: Wording) -> None:

@@ -20,7 +20,7 @@ def main() -> int:
     first, _, last = options.seeds.partition("-")
     seeds = range(int(first), int(last or first) + 1)
     lived, failed, spent = 0, 0, 0.0
-    for outcome in _outcomes(seeds, frozenset(map(Kind, options.without)), options.processes, options.undone):
+    for outcome in _outcomes(seeds, options):
         lived, spent = lived + 1, spent + outcome.seconds
         if lived % 20 == 0:
             print(f"{lived} days", flush=True)
@@ -33,14 +33,15 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def _outcomes(seeds: range, without: frozenset[Kind], processes: int, undone: str) -> Iterator[Outcome]:
+def _outcomes(seeds: range, options: argparse.Namespace) -> Iterator[Outcome]:
     _prepare()
-    if processes == 1:
-        with UNDONE[undone] if undone else nullcontext():
-            yield from (simulate(seed, without) for seed in seeds)
+    without, is_traced = frozenset(map(Kind, options.without)), bool(options.trace)
+    if options.processes == 1:
+        with UNDONE[options.undone] if options.undone else nullcontext():
+            yield from (simulate(seed, without, is_traced=is_traced) for seed in seeds)
         return
-    with ProcessPoolExecutor(processes, initializer=_prepare) as pool:
-        pending = [pool.submit(simulate, seed, without) for seed in seeds]
+    with ProcessPoolExecutor(options.processes, initializer=_prepare) as pool:
+        pending = [pool.submit(simulate, seed, without, is_traced=is_traced) for seed in seeds]
         yield from (each.result() for each in as_completed(pending))
 
 

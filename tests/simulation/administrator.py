@@ -7,6 +7,7 @@ from itertools import count
 from sync.domain.model import Actor, CloudLinkAccount, IntegrationView, TeamsApp
 from sync.engine import Engine
 from tests.simulation.models.graph import GraphModel
+from tests.simulation.rules.choices import Choices
 from tests.simulation.world import World
 
 TENANT = "tenant-of-the-admin"
@@ -26,6 +27,7 @@ class Administrator:
     world: World
     graph: GraphModel
     account_ids: Iterable[str]
+    choices: Choices
 
     def __post_init__(self) -> None:
         self.graph.secrets[CLIENT_ID] = {FIRST_SECRET}
@@ -75,4 +77,5 @@ class Administrator:
         await engine.editor.edit_teams(TENANT, view.id, view.revision, app(self._secret), None, ADMIN)
 
     async def _remove(self, engine: Engine, view: IntegrationView) -> None:
+        self.choices.doubt_account(view.cloudlink_account_id)
         await engine.integrations.remove(TENANT, view.id, ADMIN)

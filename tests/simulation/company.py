@@ -5,7 +5,11 @@ from collections.abc import Iterable
 from tests.simulation.models.graph import GraphModel
 from tests.simulation.models.graph import TeamsUser as User
 from tests.simulation.models.phones import Colleague, PhoneSystem
+from tests.simulation.rules.choices import Choices
 from tests.simulation.world import Kind, World
+
+CLOCK_ERRORS = (-600, -290, -30, -2, 2, 30, 240, 900, 5000)
+"""Seconds by which CloudLink's clock is ahead of the true time."""
 
 ACCOUNTS = ("account-1", "account-2")
 
@@ -22,9 +26,14 @@ def hire(world: World, graph: GraphModel) -> dict[str, PhoneSystem]:
         for name, phones in systems.items():
             if name == ACCOUNTS[0] or dice.random() < 0.4:
                 _hire(phones, number, address)
+    if world.has(Kind.MATCHES_BY_HAND):
+        for number in range(1, 4):
+            graph.users[f"free-{number}"] = User(f"free-{number}", f"free{number}@example.com")
     if world.has(Kind.CLOUDLINK_CLOCK):
         for phones in systems.values():
-            phones.clock_error = world.dice(Kind.CLOUDLINK_CLOCK).choice((-600, -290, -30, -2, 2, 30, 240))
+            phones.clock_error = world.dice(Kind.CLOUDLINK_CLOCK).choice(
+                (-600, -290, -30, -2, 2, 30, 240, 900, 5000)
+            )
     if world.has(Kind.PERSON_REFUSED):
         _refuse_some(world, graph)
     return systems
@@ -65,12 +74,14 @@ def edit_directory(world: World, graph: GraphModel) -> None:
         world.time.after(min(dice.uniform(30, 250), world.busy - world.time.seconds), restore)
 
 
-def people_of(systems: Iterable[PhoneSystem], graph: GraphModel, teams_id: str) -> list[tuple[PhoneSystem, str]]:
-    """The colleagues, in each phone system, who have this user's address."""
+def people_of(
+    systems: Iterable[PhoneSystem], graph: GraphModel, choices: Choices, teams_id: str
+) -> list[tuple[PhoneSystem, str]]:
+    """The colleagues, in each phone system, who are this Teams user, or have the address."""
     address = graph.users[teams_id].principal_name
     return [
         (phones, each.user_id)
         for phones in systems
         for each in phones.colleagues.values()
-        if each.address == address
+        if each.address == address or choices.teams_user(phones, each, graph.users) == teams_id
     ]

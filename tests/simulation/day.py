@@ -1,6 +1,7 @@
 """One seed: a working day, after which Teams has to show what the phones say."""
 
 import gc
+import logging
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -25,19 +26,26 @@ from tests.simulation.models.clients import SimulatedClients
 from tests.simulation.models.cloudlink import CloudLinkModel
 from tests.simulation.models.graph import GraphModel
 from tests.simulation.notices import add_recipient, repeated
-from tests.simulation.oracle import right, wish
+from tests.simulation.people_acts import PeopleActs
 from tests.simulation.process import Installation, Process
+from tests.simulation.rules.choices import Choices
+from tests.simulation.rules.oracle import right, state
 from tests.simulation.world import QUIET, Kind, World, kinds_of
 from tests.support.storage.stores import sqlite_with_tables
 
 INTERVALS = Intervals(
-    schedule=10, poll_with_webhooks=60, match=120, check_subscription=120, recheck_credentials=30, warn=30
+    schedule=15, poll_with_webhooks=60, match=120, check_subscription=120, recheck_credentials=30, warn=60
 )
 PUBLIC_URL = "https://presence.example.com"
 DISK = Disk()
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 a folder of its own in it
+"""Where files cost no disk."""
 
 CALM = 240.0
 """Seconds after the last fault: late events have come, a sample was polled, both directories were read."""
+
+LOOKS, WHOLE_CALM = (90.0, 120.0), 0.25
+"""Seconds after the last fault: when everybody is right at both, only some days go on to the end of the calm."""
 
 WITHIN = 5.0
 """Seconds within which a change is shown on a day without faults."""
@@ -57,18 +65,17 @@ class Outcome:
     kinds: frozenset[Kind]
 
 
-def simulate(seed: int, without: frozenset[Kind] = frozenset()) -> Outcome:
-    """Live through the day of ``seed``, without some kinds of faults."""
+def simulate(seed: int, without: frozenset[Kind] = frozenset(), *, is_traced: bool = False) -> Outcome:
+    """Live through the day of ``seed``, without some kinds of faults. A trace costs a fifth more."""
     began = process_time()
-    world = World(seed, kinds_of(seed) - without)
-    with TemporaryDirectory(prefix="simulation-") as folder, deterministic(world):
+    world = World(seed, kinds_of(seed) - without, is_traced=is_traced)
+    with TemporaryDirectory(prefix="simulation-", dir=MEMORY) as folder, deterministic(world):
         sqlite_with_tables(Path(folder))
         Day(world, Path(folder) / "presence.db").live()
         world.end()
         world.graves.clear()
         gc.collect()
-    trace = list(world.trace) if world.faults else []
-    return Outcome(seed, world.faults, trace, process_time() - began, world.kinds)
+    return Outcome(seed, world.faults, list(world.trace), process_time() - began, world.kinds)
 
 
 @contextmanager
@@ -80,12 +87,14 @@ def deterministic(world: World) -> Iterator[None]:
         return UUID(int=dice.getrandbits(128), version=4)
 
     def record(_logger: object, _method: str, event: structlog.typing.EventDict) -> str:
-        world.note(f"log {event}")
+        world.note("log", event)
         if event["event"] == "job_failed" and not world.has(Kind.STORE_AWAY):
             world.fail(f"a job failed: {event}")
         raise structlog.DropEvent
 
-    structlog.configure(processors=[record], cache_logger_on_first_use=False)
+    level = logging.DEBUG if world.is_traced else logging.ERROR
+    kind = structlog.make_filtering_bound_logger(level)
+    structlog.configure(processors=[record], wrapper_class=kind, cache_logger_on_first_use=False)
     sys.unraisablehook = lambda _: None  # what a killed process left is collected
     with ExitStack() as stack:
         for name in ("storage.tables.columns.uuid4", "core.correlation.uuid4"):
@@ -104,13 +113,16 @@ class Day:
         self.graph = GraphModel(world, quota)
         self.systems = hire(world, self.graph)
         self.cloudlinks = {name: CloudLinkModel(world, phones) for name, phones in self.systems.items()}
-        self.administrator = Administrator(world, self.graph, list(self.systems))
+        self.choices = Choices()
+        self.administrator = Administrator(world, self.graph, list(self.systems), self.choices)
+        self.acts = PeopleActs(world, self.graph, self.cloudlinks, self.choices)
         config = EngineConfig("", "", "", PUBLIC_URL, quota, intervals=INTERVALS)
         DISK.insert(path, world.dice("disk"))
         self._installation = Installation(world, config, SimulatedClients(self.cloudlinks, self.graph), DISK)
         self._path = path
         add_recipient(path)
         self._is_over = False
+        self._right_looks = 0
         self._expected: dict[str, str | None] = {}
         self._right_at: dict[str, float] = {}
 
@@ -118,6 +130,9 @@ class Day:
         time = self.world.time
         self._plan_work()
         self._plan_faults()
+        if self.world.dice("calm").random() > WHOLE_CALM and not self.world.has(Kind.SHORT_SESSIONS):
+            for at in LOOKS:
+                time.after(self.world.busy + at, lambda: self._do(self._look))
         time.after(self.world.busy + CALM, lambda: self._do(self._check))
         time.after(self.world.busy + LONG_CALM, lambda: self._do(self._check_all))
         time.after(self.world.busy + LONG_CALM + 60, self._end)
@@ -141,15 +156,23 @@ class Day:
         if world.kinds <= QUIET:
             time.after(20, self._watch)
         self._plan(Kind.ADMINISTRATOR, 70, lambda: self._do(self.administrator.act))
+        for kind, every, act in (
+            (Kind.EXCLUSIONS, 40, self.acts.exclude),
+            (Kind.MATCHES_BY_HAND, 40, self.acts.match),
+            (Kind.SHOWN_AGAIN, 40, self.acts.show_again),
+            (Kind.MAPPINGS, 60, self.acts.map),
+        ):
+            self._plan(kind, every, partial(self._do, act))
         self._plan(Kind.PEOPLE_MOVE, 100, lambda: edit_directory(world, self.graph))
 
     def _watch(self) -> None:
         """On a quiet day, nobody is shown wrongly for longer than ``WITHIN`` seconds."""
-        expected, now = right(self.systems.values(), self.graph), self.world.time.seconds
+        expected, now = right(self.systems.values(), self.graph, self.choices), self.world.time.seconds
         for teams_id, presence in expected.items():
             shown = self.graph.shown(CLIENT_ID, teams_id)
             has_changed = presence != self._expected.get(teams_id)
-            if shown == presence or has_changed or teams_id in self.graph.refused:
+            is_unknown = teams_id in self.graph.refused or self._was_missed(teams_id)
+            if shown == presence or has_changed or is_unknown:
                 self._right_at[teams_id] = now
             elif now - self._right_at.get(teams_id, now) > WITHIN:
                 self.world.fail(f"{teams_id} is shown as {shown} for {WITHIN:.0f} s, right is {presence}")
@@ -232,6 +255,12 @@ class Day:
 
     # What is right
 
+    async def _look(self, engine: Engine) -> None:
+        """When everybody was right at each look, the day is over before the calm is."""
+        self._right_looks += not await self._wrong(engine)
+        if self._right_looks == len(LOOKS):
+            self._end()
+
     async def _check(self, engine: Engine) -> None:
         """Those of whom nothing was lost in silence are shown rightly now."""
         wrong = await self._wrong(engine)
@@ -256,26 +285,34 @@ class Day:
 
     async def _wrong(self, engine: Engine) -> dict[str, str]:
         views = await engine.integrations.list(TENANT)
-        expected = right([self.systems[view.cloudlink_account_id] for view in views if view.enabled], self.graph)
+        seen = await self.acts.seen(engine, views)
+        for text in self.choices.learn(seen, may_be_lost=self.world.has(Kind.POWER_CUTS)):
+            self.world.fail(text)
+        enabled = [self.systems[view.cloudlink_account_id] for view in views if view.enabled]
+        expected = right(enabled, self.graph, self.choices)
         return {
-            teams_id: f"{teams_id} is shown as {shown}, right is {expected[teams_id]}"
+            teams_id: f"{teams_id} is shown as {shown}, right is {expected[teams_id]}: {self._doing(teams_id)}"
             for teams_id in self.graph.users
             if (shown := self.graph.shown(CLIENT_ID, teams_id)) != expected[teams_id]
             and not self._is_out_of_sight(teams_id)
         }
 
+    def _doing(self, teams_id: str) -> str:
+        people = people_of(self.systems.values(), self.graph, self.choices, teams_id)
+        return ", ".join(f"{user_id} {state(phones, user_id)}" for phones, user_id in people)
+
     def _was_missed(self, teams_id: str) -> bool:
-        people = people_of(self.systems.values(), self.graph, teams_id)
+        people = people_of(self.systems.values(), self.graph, self.choices, teams_id)
         return any(user_id in self.cloudlinks[phones.account_id].missed for phones, user_id in people)
 
     def _is_out_of_sight(self, teams_id: str) -> bool:
         """Whether this person is on the phone at a device that the product cannot know of: no event named it."""
         forgets = self.world.kinds & {Kind.LISTS_SHRINK, Kind.PEOPLE_MOVE, Kind.ADMINISTRATOR, Kind.POWER_CUTS}
-        for phones, user_id in people_of(self.systems.values(), self.graph, teams_id):
+        for phones, user_id in people_of(self.systems.values(), self.graph, self.choices, teams_id):
             known = self.cloudlinks[phones.account_id].known
             for device in phones.devices_of(user_id):
                 is_own = device.extension == phones.colleagues[user_id].extension
                 is_known = is_own or ((user_id, device.extension) in known and not forgets)
-                if not is_known and not device.is_quiet() and wish(phones, user_id):
+                if not is_known and not device.is_quiet() and state(phones, user_id) != "idle":
                     return True
         return False

@@ -3,7 +3,6 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable, Generator
-from functools import partial
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -14,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage.database import Database, configure_connections
+from storage.sqlite_driver import SqliteConnection
 from storage.transaction import Transaction, run
 
 SLOW_SHARE, SLOWEST = 0.15, 0.03
@@ -30,6 +30,7 @@ class Disk:
         self._path = Path()
         self._random = Random()
         self._open: list[Connection] = []
+        self._transactions: DurableTransactions | None = None
         self._synced: dict[str, bytes] = {}
         self.is_full = False
         self._engine = create_async_engine(
@@ -57,18 +58,26 @@ class Disk:
 
     def database(self) -> Database:
         """The database of a new process."""
-        return Database(self._engine, DurableTransactions(self._path, self._random))
+        self._transactions = DurableTransactions(self._path, self._random, self._sync)
+        return Database(self._engine, self._transactions)
 
     def kill(self) -> None:
         """The process is gone: what it had not committed is rolled back."""
         for connection in self._open:
             connection.kill()
-        self._open = []
+        if self._transactions:
+            self._transactions.kill()
+        self._open, self._transactions = [], None
         self._engine.sync_engine.dispose(close=False)
 
     def remember(self) -> None:
         """What a power cut will leave, unless each commit waits for the disk."""
         self._synced = {} if self._waits_for_disk() else {path.name: path.read_bytes() for path in self._files()}
+
+    def _sync(self) -> None:
+        """A commit waited for the disk: with it, all before it are there."""
+        if self._synced:
+            self.remember()
 
     def cut_power(self) -> None:
         """As ``kill``; of SQLite's commits without a sync, those since ``remember`` are lost."""
@@ -89,18 +98,20 @@ class Disk:
         return all(connection.waits_for_disk for connection in self._open)
 
 
-class Connection(aiosqlite.Connection):
-    """Runs each statement in the caller's thread; its result arrives after some virtual time."""
+class Connection(SqliteConnection):
+    """Runs each statement in the caller's thread; some take virtual time: others run, and a kill may come."""
 
     def __init__(self, path: Path, random: Random, is_full: Callable[[], bool]) -> None:
         super().__init__(lambda: sqlite3.connect(path, timeout=0), iter_chunk_size=64)
-        self._is_alive = True
         self._random = random
         self._is_full = is_full
-        self._tx = self  # type: ignore[assignment]
 
     def __await__(self) -> Generator[Any, None, aiosqlite.Connection]:
-        return self._connect().__await__()
+        return self._open().__await__()
+
+    async def _open(self) -> aiosqlite.Connection:
+        self._connection = self._connector()
+        return self
 
     @property
     def waits_for_disk(self) -> bool:
@@ -108,30 +119,15 @@ class Connection(aiosqlite.Connection):
         raw = self._connection
         return raw is None or raw.execute("PRAGMA synchronous").fetchone()[0] >= 2
 
-    def put_nowait(self, item: tuple[asyncio.Future[Any] | None, Callable[[], Any]]) -> None:
+    async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """What aiosqlite hands to its thread."""
-        if not self._is_alive:
-            return
-        future, function = item
-        try:
-            self._check_room(function)
-            result, error = function(), None
-        except Exception as raised:
-            result, error = None, raised
-        if future is not None:
-            loop = future.get_loop()
-            if self._random.random() < SLOW_SHARE:
-                loop.call_later(self._random.uniform(0, SLOWEST), _settle, future, result, error)
-            else:
-                loop.call_soon(_settle, future, result, error)
-
-    def _check_room(self, function: Callable[[], Any]) -> None:
-        called = function.func.__name__ if isinstance(function, partial) else ""
-        if self._is_full() and called in ("execute", "executemany", "commit"):
+        if self._is_full() and fn.__name__ in ("_read_whole", "commit"):
             raise sqlite3.OperationalError("database or disk is full")
+        result = fn(*args, **kwargs)
+        await pass_time(self._random)
+        return result
 
     def kill(self) -> None:
-        self._is_alive = False
         raw, self._connection = self._connection, None
         if raw is None:
             return
@@ -143,31 +139,26 @@ class Connection(aiosqlite.Connection):
 class DurableTransactions:
     """Runs each transaction in the caller's thread: it begins and ends after some virtual time."""
 
-    def __init__(self, path: Path, random: Random) -> None:
-        self._path = path
+    def __init__(self, path: Path, random: Random, sync: Callable[[], None]) -> None:
         self._random = random
+        self._sync = sync
+        self._connection = sqlite3.connect(path, timeout=0)
+        self._connection.execute("PRAGMA synchronous=FULL")
 
     async def run(self, function: Callable[[Transaction], Result]) -> Result:
-        await self._pass_time()
-        connection = sqlite3.connect(self._path, timeout=0)
+        await pass_time(self._random)
         try:
-            connection.execute("PRAGMA synchronous=FULL")
-            result = run(connection, function, is_sqlite=True)
+            result = run(self._connection, function, is_sqlite=True)
+            self._sync()
         except sqlite3.Error as error:
             raise OperationalError(None, None, error) from error
-        finally:
-            connection.close()
-        await self._pass_time()
+        await pass_time(self._random)
         return result
 
-    async def _pass_time(self) -> None:
-        await asyncio.sleep(self._random.uniform(0, SLOWEST) if self._random.random() < SLOW_SHARE else 0)
+    def kill(self) -> None:
+        self._connection.close()
 
 
-def _settle(future: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
-    if future.done():
-        return
-    if error is None:
-        future.set_result(result)
-    else:
-        future.set_exception(error)
+async def pass_time(random: Random) -> None:
+    if random.random() < SLOW_SHARE:
+        await asyncio.sleep(random.uniform(0, SLOWEST))

@@ -53,6 +53,10 @@ class Kind(StrEnum):
     SLEEPS = "sleeps"
     STORE_AWAY = "store_away"
     ADMINISTRATOR = "administrator"
+    EXCLUSIONS = "exclusions"
+    MATCHES_BY_HAND = "matches_by_hand"
+    SHOWN_AGAIN = "shown_again"
+    MAPPINGS = "mappings"
 
 
 RARE = frozenset({Kind.NO_EVENTS, Kind.NO_POLLS, Kind.CLOCK_STEPS, Kind.SLEEPS, Kind.STORE_AWAY, Kind.POWER_CUTS})
@@ -64,6 +68,7 @@ QUIET = frozenset(
         *(Kind.SECOND_DEVICES, Kind.HOT_DESKS, Kind.OTHER_WORDS, Kind.EVENTS_DOUBLED, Kind.CLOUDLINK_CLOCK),
         *(Kind.POLLS_WITHOUT_TIMES, Kind.POLLS_WITHOUT_USERS, Kind.SLOW_POLLS, Kind.SHARED_APPLICATION),
         *(Kind.PERSON_REFUSED, Kind.SHORT_SESSIONS),
+        *(Kind.EXCLUSIONS, Kind.MATCHES_BY_HAND, Kind.SHOWN_AGAIN, Kind.MAPPINGS),
     }
 )
 """On a day with no other kinds everybody is shown rightly within seconds, all day."""
@@ -107,6 +112,7 @@ class World:
     faults: list[str] = field(default_factory=list)
     graves: "list[Process]" = field(default_factory=list)
     is_over: bool = False
+    is_traced: bool = False
     trace: deque[str] = field(default_factory=lambda: deque(maxlen=TRACE))
     _dice: dict[str, Random] = field(default_factory=dict)
 
@@ -135,9 +141,9 @@ class World:
         """Nothing that happens from now on counts: what killed processes left is collected."""
         self.is_over = True
 
-    def note(self, text: str) -> None:
-        if not self.is_over:
-            self.trace.append(f"{self.time.seconds:9.3f} {text}")
+    def note(self, *values: object) -> None:
+        if self.is_traced and not self.is_over:
+            self.trace.append(f"{self.time.seconds:9.3f} {' '.join(map(str, values))}")
 
     def fail(self, text: str) -> None:
         """A promise is broken."""

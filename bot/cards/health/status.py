@@ -142,7 +142,7 @@ def _problems(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> lis
 def _shown(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list[CardElement]:
     """How soon Teams shows a change, and what proves it; outside the hours, until when it shows nothing."""
     if _is_closed(view):
-        said = [_closed(texts, view)] if faults else []
+        said = [_closed(texts, view)] if faults and _stops(faults[0], view.status) else []
         return [note("default", "🌙", *said, texts("status.closed.how"))]
     if faults or not view.integration.enabled:
         return []

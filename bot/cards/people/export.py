@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from bot.cards.health.proof import state_of
-from bot.cards.people.words import from_us
+from bot.cards.people.words import from_us, hidden_word
 from bot.languages import Texts
 from sync.domain.people import ExportedPerson, PersonLine
 
@@ -43,6 +43,9 @@ def line(texts: Texts, person: ExportedPerson) -> list[str]:
 
 
 def _left_out(texts: Texts, one: PersonLine) -> str:
+    hidden = hidden_word(one)
+    if hidden and not one.excluded:
+        return texts(f"unmatched.{hidden}")
     if one.left_out:
         return texts(f"unmatched.{one.left_out}")
     return "" if one.is_matched else texts("people.not_read")

@@ -9,7 +9,7 @@ from bot.cards.field_errors import FormError
 from bot.cards.fields import MAX_ID
 from bot.cards.health.proof import state_of
 from bot.cards.parts import button, capped, card, error_note, header, note, pressable, row, text
-from bot.cards.people.words import device, from_us, sentence, state, who
+from bot.cards.people.words import device, from_us, hidden_word, sentence, state, who
 from bot.languages import Texts
 from sync.domain.people import MatchRefused, PersonCard, PersonLine, SentChange
 from sync.domain.presence import Presence
@@ -30,8 +30,9 @@ def person_card(
         body.append(note("good", "✅", texts(f"person.done.{done}")))
     if meanwhile is not None:
         body.append(note("warning", "☝️", texts("person.meanwhile", who=capped(meanwhile) or "–")))
-    if line.excluded or line.left_out or not line.is_matched:
-        body.append(note("warning", "🚫" if line.excluded else "⚠️", sentence(state(texts, line))))
+    hidden = hidden_word(line)
+    if hidden or line.left_out or not line.is_matched:
+        body.append(note("warning", "🚫" if hidden else "⚠️", sentence(state(texts, line))))
     body += [
         *_devices(texts, person, now, zone),
         *_teams(texts, person, now, zone),
@@ -119,7 +120,7 @@ def _actions(texts: Texts, line: PersonLine) -> list[Action]:
     return [
         button(texts("button.why"), "why.show", data, style="positive"),
         button(texts(f"button.{turn}"), f"person.{turn}", setting),
-        *([] if line.excluded else [button(texts("button.resend"), "person.resend", data)]),
+        *([] if hidden_word(line) else [button(texts("button.resend"), "person.resend", data)]),
         button(texts("button.clear"), "person.clear", data),
         button(texts("button.match"), "person.match", setting),
         button(texts("button.people"), "people.show", {"integration": line.integration_id}),

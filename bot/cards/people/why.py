@@ -8,7 +8,9 @@ from microsoft_teams.cards.core import Action, CardElement, RichTextBlock, TextR
 from bot.activity import Card
 from bot.cards.health.proof import state_of
 from bot.cards.parts import Style, button, capped, card, header, note, row, text
+from bot.cards.people.opt_out import opposite
 from bot.cards.people.person import detail_words
+from bot.cards.people.scope import rule_words
 from bot.cards.people.words import who
 from bot.languages import Texts
 from sync.domain.people import Explanation, Light, PersonCard, PersonLine, Reason, Rung
@@ -34,6 +36,8 @@ FIXES: Mapping[Reason, tuple[str, str]] = {
     Reason.NOT_READ: TEST,
     Reason.LEFT_OUT: ("button.match", "person.match"),
     Reason.EXCLUDED: ("button.include", "person.include"),
+    Reason.OUTSIDE: ("button.scope", "scope.show"),
+    Reason.OPTED_OUT: ("button.scope", "scope.show"),
     Reason.CLOSED: ("button.schedule", "schedule.show"),
     Reason.CREDENTIALS: ("button.status", "status.show"),
     Reason.REFUSED: RESEND,
@@ -60,7 +64,7 @@ def why_card(texts: Texts, found: Explanation, now: datetime, zone: str) -> Card
 
 
 def own_card(texts: Texts, found: list[Explanation], now: datetime, zone: str) -> Card:
-    """For a person about themselves: nothing to press but to look again."""
+    """For a person about themselves: they may look again, and decide whether they are shown."""
     title = texts("why.title.me")
     body: list[CardElement] = [header("🔎", title)]
     for each in found:
@@ -68,7 +72,10 @@ def own_card(texts: Texts, found: list[Explanation], now: datetime, zone: str) -
         body += [_rung(texts, rung, now, zone) for rung in each.rungs]
     if not found:
         body.append(note("default", "☎️", texts("why.me.none"), texts("why.me.none.remedy")))
-    return card(texts, title, body, [button(texts("button.refresh"), "me.show", style="positive")], wide=True)
+    actions: list[Action] = [button(texts("button.refresh"), "me.show")]
+    if found:
+        actions.append(opposite(texts, [each.person for each in found]))
+    return card(texts, title, body, actions, wide=True)
 
 
 def copied(texts: Texts, lines: list[str], line: PersonLine) -> Card:
@@ -143,6 +150,9 @@ def _in_word(texts: Texts, name: str, value: str) -> str:
             return state_of(texts, value)
         case "reason":
             return texts(f"unmatched.{value}")
+        case "rule":
+            kind, _, said = value.partition(":")
+            return rule_words(texts, kind, said)
         case "detail":
             return detail_words(texts, value)
     return capped(value, MAX_FACT) or "–"

@@ -26,13 +26,22 @@ def from_us(texts: Texts, value: str | None) -> str:
 
 def state(texts: Texts, line: PersonLine) -> str:
     """One line about a person: both sides, or why nothing is shown."""
-    if line.excluded:
-        return texts("people.excluded")
+    if hidden := hidden_word(line):
+        return texts(f"people.{hidden}")
     if line.left_out:
         return texts("people.left_out", reason=texts(f"unmatched.{line.left_out}"))
     if not line.is_matched:
         return texts("people.not_read")
     return texts("people.both", line=texts(f"line.{line.line}"), shown=from_us(texts, line.shown))
+
+
+def hidden_word(line: PersonLine) -> str:
+    """Why the person is not to be shown, empty when they are."""
+    if line.excluded:
+        return "excluded"
+    if line.outside:
+        return "outside"
+    return "opted_out" if line.opted_out else ""
 
 
 def sentence(words: str) -> str:
@@ -42,7 +51,7 @@ def sentence(words: str) -> str:
 
 def light(line: PersonLine) -> str:
     """A symbol for that line."""
-    if line.excluded:
+    if hidden_word(line):
         return "🚫"
     if line.left_out or not line.is_matched:
         return "⚠️"

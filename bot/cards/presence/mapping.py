@@ -8,7 +8,7 @@ from microsoft_teams.cards.core import Action, ActionSet, CardElement, Choice, C
 from bot.activity import Card
 from bot.cards.parts import button, capped, card, header, note, plain, row, text
 from bot.languages import Texts
-from sync.domain.model import Concerned, FurtherMapping, IntegrationView
+from sync.domain.model import Concerned, FurtherMapping, IntegrationView, Replay, Replayed
 from sync.domain.presence import LineState, Presence
 from sync.presence.mapping import CHOICES, MAPPABLE, Chosen
 
@@ -17,10 +17,11 @@ CLEAR = "clear"
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """How many people the choices would change now, and the first of them."""
+    """How many people the choices would change now, the first of them, and a day replayed with the choices."""
 
     count: int
     first: Sequence[Concerned]
+    replay: Replay | None = None
 
 
 def field_of(state: LineState) -> str:
@@ -54,6 +55,7 @@ def form(
         body.append(note("attention", "❌", texts("mapping.refused"), texts("mapping.refused.remedy")))
     if preview:
         body += _preview(texts, preview, is_enabled=view.enabled)
+        body += _replay(texts, preview.replay) if preview.replay else []
     body.append(text(texts("mapping.how")))
     body += [_choice(texts, state, chosen[state]) for state in MAPPABLE]
     body += _quiet(texts, data_of(view, further))
@@ -94,6 +96,33 @@ def _preview(texts: Texts, preview: Preview, *, is_enabled: bool) -> list[CardEl
     body += [_concerned(texts, one) for one in preview.first]
     more = preview.count - len(preview.first)
     return [*body, plain(texts.plural("preview.more", more), subtle=True)] if more > 0 else body
+
+
+def _replay(texts: Texts, replay: Replay) -> list[CardElement]:
+    """What the choices would have shown on a day, in all and of some people."""
+    title = texts("replay.today" if replay.is_today else "replay.title", day=texts.date(replay.day))
+    said = [_total(texts, one) for one in replay.totals] or [texts("replay.none")]
+    return [note("default", "⏪", title, *said), *(row("📞", _replayed(texts, one)) for one in replay.first)]
+
+
+def _total(texts: Texts, one: Replayed) -> str:
+    return texts.plural(f"replay.total.{_kind(one)}", one.people, **_words(texts, one))
+
+
+def _replayed(texts: Texts, one: Replayed) -> str:
+    return texts(f"replay.{_kind(one)}", name=capped(one.name), **_words(texts, one))
+
+
+def _kind(one: Replayed) -> str:
+    if one.before and one.after:
+        return "instead"
+    return "less" if one.before else "more"
+
+
+def _words(texts: Texts, one: Replayed) -> dict[str, str]:
+    minutes = round(one.seconds / 60)
+    time = texts.plural("replay.minutes", minutes) if minutes else texts("replay.seconds")
+    return {"time": time, "before": _shown(texts, one.before), "after": _shown(texts, one.after)}
 
 
 def _concerned(texts: Texts, one: Concerned) -> CardElement:

@@ -6,6 +6,7 @@ from microsoft_teams.cards.core import CardElement, TextInput
 
 from bot.activity import Card
 from bot.cards.parts import button, capped, card, header, note, text
+from bot.cards.people.words import sentence
 from bot.languages import Texts
 from sync.domain.model import IntegrationView
 from sync.domain.presence import LineState
@@ -44,7 +45,7 @@ def not_installed(texts: Texts, view: IntegrationView) -> Card:
 def _input(texts: Texts, state: LineState, words: str) -> TextInput:
     return TextInput(
         id=field_of(state),
-        label=texts(f"mapping.state.{state}"),
+        label=sentence(texts(f"line.{state}")),
         placeholder=texts("field.status_text.hint"),
         value=words or None,
         max_length=MAX_STATUS_TEXT,

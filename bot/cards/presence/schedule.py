@@ -24,7 +24,7 @@ from bot.languages.zone_names import MAX_ZONE
 from sync.domain.model import IntegrationView
 from sync.domain.schedule import Preset, Schedule, is_open, next_change
 
-HOURS_EXAMPLE, DATE_EXAMPLE = "09:00-12:30, 13:30-18:00", "2026-12-25"
+DATE_EXAMPLE = "2026-12-25"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,7 @@ def _preset(texts: Texts, shown: Form) -> Field:
         choices=[Choice(title=texts(f"schedule.preset.{one}"), value=one.value) for one in Preset],
         value=shown.typed.get(PRESET),
         style="expanded",
+        wrap=True,
     )
 
 
@@ -110,7 +111,7 @@ def _days(texts: Texts, shown: Form) -> list[Field]:
             id=field,
             label=texts.weekday(number).capitalize(),
             value=shown.typed.get(field) or None,
-            placeholder=texts("schedule.day.closed", example=HOURS_EXAMPLE),
+            placeholder=texts("schedule.day.closed"),
             max_length=MAX_TYPED_DAY,
         )
         for number, field in enumerate(DAYS)

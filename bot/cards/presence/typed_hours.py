@@ -75,15 +75,13 @@ def _shown(periods: Sequence[Period]) -> str:
 
 def _week(texts: Texts, typed: Mapping[str, str]) -> tuple[Week, list[FormError]]:
     found: list[tuple[Period, ...]] = []
-    errors = []
+    errors: list[FormError] = []
     for number, field in enumerate(DAYS):
         try:
             found.append(_periods(typed.get(field, "")))
         except ValueError:
-            day = texts.weekday(number)
-            errors.append(
-                FormError(texts("schedule.unread", day=day), texts("schedule.unread.remedy"), field=field)
-            )
+            unread = texts("schedule.unread", day=texts.weekday(number))
+            errors.append(FormError(unread, "" if errors else texts("schedule.unread.remedy"), field=field))
     if not errors and not any(found):
         errors.append(FormError(texts("schedule.no_hours"), texts("schedule.no_hours.remedy"), field=DAYS[0]))
     return tuple(found), errors

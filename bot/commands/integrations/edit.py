@@ -34,6 +34,7 @@ EDITS = (
     "mapping",
     "schedule",
     "status_text",
+    "scope",
 )
 """The acts that make an open form outdated."""
 

@@ -1,7 +1,7 @@
 """The commands about people: the list, one person, why Teams shows what it shows, and a person's own presence."""
 
 from bot.chat.context import Command
-from bot.commands.people import export, importing, listing, own, person, why
+from bot.commands.people import export, importing, listing, opt_out, own, person, scope, why
 
 COMMANDS: tuple[Command, ...] = (
     listing.COMMAND,
@@ -9,5 +9,7 @@ COMMANDS: tuple[Command, ...] = (
     importing.COMMAND,
     why.COMMAND,
     person.COMMAND,
+    scope.COMMAND,
     own.COMMAND,
+    opt_out.COMMAND,
 )

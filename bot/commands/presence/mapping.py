@@ -104,10 +104,12 @@ async def _refuse(context: TurnContext, view: IntegrationView) -> None:
 async def _show_preview(context: TurnContext, view: IntegrationView, chosen: Chosen) -> None:
     mapping_id = mapping_id_of(context)
     try:
-        found = await context.operations.mappings.preview(context.tenant, view.id, chosen, mapping_id)
+        mappings = context.operations.mappings
+        found = await mappings.preview(context.tenant, view.id, chosen, mapping_id)
+        replay = await mappings.replay(context.tenant, view.id, chosen, mapping_id)
     except EditedMeanwhile:
         return await show_outdated(context, view, "mapping.show")
-    return await _show_form(context, view, chosen, Preview(*found))
+    return await _show_form(context, view, chosen, Preview(*found, replay))
 
 
 COMMAND = Command(

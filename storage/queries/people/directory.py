@@ -63,6 +63,8 @@ class PresentPerson(NamedTuple):
     desired: str | None
     teams_user_id: str | None
     excluded: bool
+    outside: str
+    opted_out: bool
     unmatched: str | None
     refusal: str
 
@@ -92,6 +94,12 @@ FIELDS = ("principal_name", "mail", "proxy_addresses", "enabled", "guest")
 
 async def get_state(session: AsyncSession, integration_id: str) -> DirectoryState | None:
     return await session.get(DirectoryState, integration_id)
+
+
+async def count_change(session: AsyncSession, integration_id: str) -> None:
+    """An administrator matched someone otherwise: what was stored by the last match is not what it would store."""
+    if state := await get_state(session, integration_id):
+        state.stamp += 1
 
 
 async def users(database: Database, integration_id: str) -> AsyncIterator[Sequence[Any]]:

@@ -6,11 +6,12 @@ The order is that of ``Person.search``, in which the words are looked for too: o
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, false, func, or_, tuple_, update
+from sqlalchemy import ColumnElement, and_, false, func, not_, or_, tuple_, update
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import for_update
+from storage.queries.people.hidden import is_shown
 from storage.tables.directory import DirectoryUser
 from storage.tables.effects import ReadBack
 from storage.tables.integrations import Integration
@@ -107,12 +108,16 @@ def _filtered(query: PeopleQuery) -> list[ColumnElement[bool]]:
             return [col(Person.desired).is_not(None), col(Person.line).in_(query.talking)]
         case "left_out":
             unmatched = or_(col(Person.unmatched).is_not(None), col(Person.teams_user_id).is_(None))
-            return [or_(unmatched, col(Person.refusal) != "", col(Person.excluded))]
+            return [or_(unmatched, col(Person.refusal) != "", not_(is_shown()))]
         case "not_shown":
             differs = col(Person.desired).is_distinct_from(col(Person.applied))
             return [col(Person.desired).is_not(None), differs]
         case "excluded":
             return [col(Person.excluded).is_(True)]
+        case "outside":
+            return [col(Person.outside) != ""]
+        case "opted_out":
+            return [col(Person.opted_out).is_(True)]
         case "my_changes":
             return [col(Person.changed_by) == query.by if query.by else false()]
     return []

@@ -51,6 +51,12 @@ async def move(session: AsyncSession, former: Mapping[str, str], people: Collect
             row.poll_at = now
 
 
+async def forget_all(session: AsyncSession, person_id: str) -> None:
+    """Delete a person's endpoints and calls."""
+    await session.exec(delete(Call).where(col(Call.person_id) == person_id))
+    await session.exec(delete(Endpoint).where(col(Endpoint.person_id) == person_id))
+
+
 async def forget(session: AsyncSession, endpoint: Endpoint) -> None:
     """Delete an endpoint and its calls."""
     here = (col(Call.person_id) == endpoint.person_id, col(Call.extension) == endpoint.extension)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Boolean, and_, case, exists, func, insert, literal, null, or_, update
+from sqlalchemy import Boolean, ColumnElement, and_, case, exists, func, insert, literal, null, or_, update
 from sqlalchemy import select as columns
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -260,6 +260,11 @@ async def apply(
     named = (col(Line.import_id) == row.id, col(Line.person_id) == col(Person.id))
     edit = update(Person).where(*named).values(values)
     await session.exec(edit.execution_options(synchronize_session=False))
+
+
+def is_matched_by(row: PeopleImport) -> ColumnElement[bool]:
+    """Whether the import gives a person another account."""
+    return col(Person.id).in_(select(Line.person_id).where(*_matching(row)))
 
 
 async def read_phones(session: AsyncSession, row: PeopleImport, now: datetime) -> None:

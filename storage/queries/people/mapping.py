@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, case, func, literal, or_, update
+from sqlalchemy import ColumnElement, SQLColumnExpression, String, and_, case, func, literal, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from storage.queries.people.hidden import is_shown
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 
@@ -31,37 +32,46 @@ class Mappings:
         chosen = col(Person.chosen_mapping)
         return case((chosen.in_(list(self.further)), chosen), else_=literal(""))
 
-    def desired(self) -> ColumnElement[str | None]:
-        """What Teams should show of a person in one of the line states that are mapped."""
+    def desired(
+        self, state: SQLColumnExpression[str] | None = None, applying: SQLColumnExpression[str] | None = None
+    ) -> ColumnElement[str | None]:
+        """What Teams should show of a person in one of the line states that are mapped: in theirs, or in ``state``.
+
+        By the mapping that applies to them, or by ``applying``.
+        """
+        line = col(Person.line) if state is None else state
         if not self.further:
-            return _shown(self.own)
-        applying = self.applying()
-        some = ((applying == name, _shown(presences)) for name, presences in self.further.items())
-        return case(*some, else_=_shown(self.own))
+            return _shown(self.own, line)
+        name = self.applying() if applying is None else applying
+        some = ((name == each, _shown(presences, line)) for each, presences in self.further.items())
+        return case(*some, else_=_shown(self.own, line))
+
+    def of_shown(self, integration_id: str) -> list[ColumnElement[bool]]:
+        """Those who are shown in Teams."""
+        return [
+            col(Person.integration_id) == integration_id,
+            col(Person.teams_user_id).is_not(None),
+            is_shown(),
+            col(Person.gone).is_(False),
+        ]
 
     def changes(self) -> ColumnElement[bool]:
         """Whether Teams should show something else of a person than is stored."""
         return and_(col(Person.line).in_(list(self.own)), col(Person.desired).is_distinct_from(self.desired()))
 
 
-def _shown(presences: Presences) -> ColumnElement[str | None]:
-    shows = {line: literal(presence, String) for line, presence in presences.items()}
-    return case(shows, value=col(Person.line))
+def _shown(presences: Presences, line: SQLColumnExpression[str]) -> ColumnElement[str | None]:
+    shows = {name: literal(presence, String) for name, presence in presences.items()}
+    return case(shows, value=line)
 
 
 async def concerned(
     session: AsyncSession, integration: Integration, mappings: Mappings, limit: int
 ) -> tuple[int, list[Concerned]]:
     """How many people would be shown differently now, and the first of them by name; none while it is disabled."""
-    if not integration.enabled:
+    if not integration.enabled or integration.closed:
         return 0, []
-    shown = [
-        col(Person.integration_id) == integration.id,
-        mappings.changes(),
-        col(Person.teams_user_id).is_not(None),
-        col(Person.excluded).is_(False),
-        col(Person.gone).is_(False),
-    ]
+    shown = [*mappings.of_shown(integration.id), mappings.changes()]
     count = (await session.exec(select(func.count()).select_from(Person).where(*shown))).one()
     columns = (col(Person.name), col(Person.line), col(Person.desired), mappings.desired())
     query = select(*columns).where(*shown).order_by(col(Person.name), col(Person.id)).limit(limit)

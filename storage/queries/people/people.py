@@ -11,6 +11,7 @@ from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import for_update
+from storage.queries.people import hidden
 from storage.tables.columns import UNSURE
 from storage.tables.people import Call, Endpoint, Person
 
@@ -250,15 +251,15 @@ class Counts:
     left_out: dict[str, int]
 
 
-EXCLUDED, REFUSED = "excluded", "refused"
-"""The reasons of those whom an administrator excludes or Teams refuses, besides those in ``Person.unmatched``."""
+REFUSED = "refused"
+"""The reason of those whom Teams refuses, besides those in ``Person.unmatched`` and those of ``hidden``."""
 
 
 async def counts(session: AsyncSession, integration_id: str, in_a_call: Collection[str]) -> Counts:
     """``in_a_call`` names the lines that count as a call."""
     matched = col(Person.teams_user_id).is_not(None)
     reason = case(
-        (col(Person.excluded), EXCLUDED),
+        (hidden.reason().is_not(None), hidden.reason()),
         (col(Person.unmatched).is_not(None), col(Person.unmatched)),
         (col(Person.refusal) != "", REFUSED),
     )

@@ -29,6 +29,7 @@ from sync.people.imports.values import (
     Matched,
     Wish,
 )
+from sync.people.scope.judge import judge
 from sync.tenancy import owned
 
 SLICE = 500
@@ -126,7 +127,9 @@ class PeopleImporter:
             await rows.apply(
                 session, row, (by.id, by.name), now, (Unmatched.NO_EXTENSION, Unmatched.SHARED_EXTENSION)
             )
+            await directory.count_change(session, row.integration_id)
             await rows.read_phones(session, row, now)
+            await judge(session, integration, self._clock, rows.is_matched_by(row))
             await rows.delete_lines(session, row.id)
             row.state = DONE
             facts = {name: count for name, count in asdict(figures).items() if count}

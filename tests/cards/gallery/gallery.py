@@ -36,7 +36,7 @@ from sync.domain.model import (
     WouldSend,
 )
 from sync.domain.presence import Effect, LineState, Presence
-from tests.cards.gallery import access, management, notice, people, report, rotation, update
+from tests.cards.gallery import access, management, notice, people, report, rotation, scope, update
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LINKS = Links()
@@ -80,6 +80,7 @@ def gallery(texts: Texts) -> dict[str, Card]:
             *_health(texts),
             *_things(texts),
             *people.samples(texts, integration(), _typed("why", texts)),
+            *scope.samples(texts, integration()),
             *report.samples(texts, integration()),
             *management.samples(texts, integration(), _every_field(texts)),
             *notice.samples(texts),

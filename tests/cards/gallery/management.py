@@ -21,7 +21,7 @@ from storage.queries.monitors import MAX_MONITORS, OpenTask
 from storage.tables.history import HistoryEntry
 from storage.tables.rotations import Monitor
 from sync.domain.errors import CredentialsWrong, Fault
-from sync.domain.model import BOT, Concerned, FurtherMapping, IntegrationView
+from sync.domain.model import BOT, Concerned, FurtherMapping, IntegrationView, Replay, Replayed
 from sync.domain.presence import BUSY_LINES, LineState, Presence
 from sync.domain.schedule import WEEKS, Period, Preset, Schedule
 from sync.integrations.mapping_editor import SHOWN
@@ -91,6 +91,20 @@ def _mapping(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     yield "mapping_full", further.listed(texts, full, {}, refused="too_many")
     yield "mapping_added", further.listed(texts, several, {}, said=texts("further.added", name="Board"))
     yield "mapping_further", mapping.form(texts, on, quiet, further=some[0])
+    kinds = [(Presence.IN_A_CALL, None), (None, Presence.PRESENTING), (Presence.IN_A_CALL, Presence.PRESENTING)]
+    totals = tuple(Replayed(*kind, 2460, people=14) for kind in kinds)
+    named = tuple(
+        Replayed(*kind, seconds, name="Ana Exemplo") for kind, seconds in zip(kinds, (2460, 20, 90), strict=True)
+    )
+    replay = Replay(date(2026, 11, 21), totals, named)
+    yield "mapping_replayed", mapping.form(texts, on, quiet, mapping.Preview(2, first, replay))
+    worst = replace(replay, first=tuple(replace(each, name=LONG) for each in named * 3), is_today=True)
+    yield (
+        "mapping_replayed_worst",
+        mapping.form(texts, on, quiet, mapping.Preview(14_000, most, worst), further=some[2]),
+    )
+    nothing = mapping.Preview(0, [], Replay(date(2026, 11, 21)))
+    yield "mapping_replayed_nothing", mapping.form(texts, on, quiet, nothing)
     yield "mapping_refused", mapping.form(texts, on, defaults, is_refused=True)
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from bot.activity import Card
 from bot.cards import exports
 from bot.cards.field_errors import Link
-from bot.cards.people import importing, listing, person, why
+from bot.cards.people import importing, listing, opt_out, person, why
 from bot.cards.people.listing import Search
 from bot.cards.presence import further
 from bot.languages import Texts
@@ -82,6 +82,8 @@ def _lists(texts: Texts, one: IntegrationView, why_typed: str) -> Iterator[tuple
         line("Rui Exemplo", **idle, extension="2002"),
         line("Ana Exemplo", shown=UNSURE, extension="2003"),
         line("Bea Exemplo", excluded=True, extension="2004"),
+        line("Ivo Exemplo", outside=True, extension="2006"),
+        line("Lia Exemplo", opted_out=True, extension="2007"),
         line("Gil Exemplo", left_out=Unmatched.GUEST, is_matched=False, extension="2005"),
         line("Eva Exemplo", is_matched=False, extension=None),
     )
@@ -118,6 +120,7 @@ def _cards(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "person_meanwhile", person.person_card(texts, done, NOW, "UTC", meanwhile="Ana Lima")
     worst = line(LONG, address=LONG, left_out=Unmatched.AMBIGUOUS, is_matched=False, extension=LONG[:20])
     yield "person_worst", person.person_card(texts, replace(full, line=worst, devices=devices * 8), NOW, "UTC")
+    yield "person_opted_out", person.person_card(texts, replace(out, line=line(opted_out=True)), NOW, "UTC")
     some = tuple(FurtherMapping(name, name) for name in ("Reception", "Board"))
     mapped = replace(full, line=line(mapping="Board", chosen_mapping="Board"), further=some)
     yield "person_mapped", person.person_card(texts, mapped, NOW, "UTC", "mapping")
@@ -166,6 +169,14 @@ def _reasons(texts: Texts) -> Iterator[tuple[str, Card]]:
         yield f"why_{reason}", why.why_card(texts, found, found.at or NOW, "Europe/Lisbon")
     shown = explanation(Reason.SHOWN)
     yield "why_me", why.own_card(texts, [shown], shown.at or NOW, "UTC")
+    opted_out = replace(explanation(Reason.OPTED_OUT), person=line(opted_out=True))
+    yield "opt_out", opt_out.choice(texts, [shown])
+    yield "opt_out_stopped", opt_out.choice(texts, [opted_out], is_done=True)
+    yield "opt_out_shown", opt_out.choice(texts, [shown], is_done=True)
+    yield "opt_out_outside", opt_out.choice(texts, [explanation(Reason.OUTSIDE)], is_done=True)
+    yield "opt_out_forbidden", opt_out.choice(texts, [shown], is_forbidden=True)
+    yield "opt_out_nobody", opt_out.choice(texts, [])
+    yield "why_me_opted_out", why.own_card(texts, [opted_out], shown.at or NOW, "UTC")
     yield "why_me_none", why.own_card(texts, [], NOW, "UTC")
     card = PersonCard(line(), (), SENT, teams_user_id="1b2c3d4e-0000-4000-8000-1234567890ab", because="cause")
     lines = why.support_lines(card, explanation(Reason.REFUSED))

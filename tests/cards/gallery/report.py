@@ -11,7 +11,7 @@ from bot.cards.health import drill, notices
 from bot.cards.health.report import ReportView, report_card
 from bot.cards.health.status import StatusView
 from bot.languages import Texts
-from sync.domain.drills import MOMENTS, Drill, Moment, Rehearsal
+from sync.domain.drills import Drill, Moment, Rehearsal
 from sync.domain.errors import error_from
 from sync.domain.model import CredentialKind, Freshness, IntegrationView, Service, ServiceHealth, Status
 from sync.domain.reports import FaultSeen, Hour, Named, Report, facts_of
@@ -21,6 +21,11 @@ from tests.cards.gallery.notice import notice
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LONG = "Ş" * 400
+HAPPENS = {
+    Rehearsal.SECRET: ("alerted_now", "kept", "new_secret", "all_clear"),
+    Rehearsal.WEBHOOKS: ("found", "polled", "alerted", "trusted"),
+    Rehearsal.GRAPH: ("retried", "alerted", "kept", "answers", "all_clear"),
+}
 FAILURES = (
     (Rehearsal.SECRET, "entra", "entra.secret_expired", True),
     (Rehearsal.WEBHOOKS, EVENTS, EVENTS_MISSED, False),
@@ -51,7 +56,7 @@ def _drills(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
         health = tuple(ServiceHealth(each, error if each == service else None, NOW) for each in Service)
         freshness = Freshness.MISSED if service == EVENTS else Freshness.LIVE
         status = Status(one, health, 27, 25, 7, 0, NOW, freshness, 30, (), day=day(), shown_now=7)
-        moments = tuple(Moment(name, 14_400 if name == "kept" else 130) for name in MOMENTS)
+        moments = tuple(Moment(name, 14_400 if name == "kept" else 130) for name in HAPPENS[rehearsal])
         names = ("Ana Lima", "Rui Melo", "Sofia Reis", "Gil Costa", LONG)
         shown = Drill(rehearsal, status, facts, facts, moments, names, 4)
         view = drill.DrillView(shown, StatusView(status, Links(), NOW, "Europe/Lisbon"))

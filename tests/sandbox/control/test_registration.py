@@ -27,6 +27,7 @@ async def test_permissions_are_granted_and_revoked(sandbox: SandboxHandle) -> No
         "Presence.ReadWrite.All": True,
         "Application.Read.All": True,
         "Application.ReadWrite.OwnedBy": False,
+        "GroupMember.Read.All": False,
     }
 
 

@@ -88,6 +88,7 @@ def test_the_accounts(world: World) -> None:
             "Presence.ReadWrite.All": True,
             "Application.Read.All": False,
             "Application.ReadWrite.OwnedBy": False,
+            "GroupMember.Read.All": False,
         },
         "secrets": [
             {

@@ -65,7 +65,7 @@ class CloudLinkModel:
         if self.world.has(Kind.NO_POLLS):
             raise ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE)
         found = [self.phones.read(extension) for extension in extensions]
-        self.world.note(f"polled {found}")
+        self.world.note("polled", found)
         await self._travel()
         if self.world.strikes(Kind.SLOW_POLLS, 0.3):
             await asyncio.sleep(self.world.dice(Kind.SLOW_POLLS).uniform(0.5, 10))

@@ -9,7 +9,7 @@ from sync.domain.changes import ClearPresence, Done, Outcome, Refused, Request, 
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import TeamsApp
 from sync.domain.presence import Shown
-from sync.domain.services import DirectoryPage
+from sync.domain.services import DirectoryPage, Group, MembersPage
 from tests.simulation.world import Kind, World
 from tests.support.services.delta_query import DeltaQuery
 
@@ -48,6 +48,7 @@ class GraphModel:
     quota: int
     users: dict[str, TeamsUser] = field(default_factory=dict)
     directory: DeltaQuery = field(default_factory=DeltaQuery)
+    groups: dict[Group, set[str]] = field(default_factory=dict)
     secrets: dict[str, set[str]] = field(default_factory=dict)
     sessions: dict[tuple[str, str], Session] = field(default_factory=dict)
     refused: dict[str, float] = field(default_factory=dict)
@@ -81,7 +82,7 @@ class GraphModel:
         if self.world.strikes(Kind.LATE_ANSWERS, 0.2):
             back = self.world.dice(Kind.LATE_ANSWERS).uniform(0.5, 20)
         result = self._result(app, changes)
-        self.world.note(f"graph {[_short(change) for change in changes]} {result}")
+        self.world.note("graph", changes, result)
         self.world.time.after(back, lambda: _settle(answer, result))
 
     def _result(self, app: TeamsApp, changes: Sequence[Request]) -> Result:
@@ -131,12 +132,6 @@ class GraphModel:
         self.throttles_until = self.world.time.seconds + self.world.dice(Kind.GRAPH_THROTTLES).uniform(1, 40)
 
 
-def _short(change: Request) -> str:
-    return (
-        f"set {change.user_id} {change.presence}" if isinstance(change, SetPresence) else f"clear {change.user_id}"
-    )
-
-
 def _settle(answer: "asyncio.Future[list[Outcome]]", result: Result) -> None:
     """The answer arrives, if the process that waits for it still exists."""
     if answer.done() or answer.get_loop().is_closed():
@@ -179,6 +174,14 @@ class GraphClientModel:
         await self._answer()
         users = self.graph.users.values()
         return next((user for user in users if user.principal_name == principal_name), None)
+
+    async def groups(self, typed: str) -> list[Group]:
+        await self._answer()
+        return [group for group in self.graph.groups if typed in (group.id, group.name)]
+
+    async def members(self, group_id: str, link: str) -> MembersPage:
+        await self._answer()
+        return MembersPage(next(tuple(ids) for group, ids in self.graph.groups.items() if group.id == group_id))
 
     async def _answer(self) -> None:
         graph = self.graph

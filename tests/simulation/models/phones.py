@@ -8,6 +8,7 @@ from typing import Any
 from tests.simulation.world import Kind, World
 
 TALKING = frozenset({"connected", "held", "conferenced"})
+CALLING = frozenset({"originated", "ringing"})
 TEN_YEARS = 10 * 365 * 24 * 3600 * 1000
 
 WORDS = {
@@ -141,7 +142,7 @@ class PhoneSystem:
             "timestamp": at + wrong,
             "eventId": f"event-{number}",
         }
-        self.world.note(f"phone {common} {content}")
+        self.world.note("phone", common, content)
         event = {
             "publicationId": f"publication-{number}",
             "topic": "platform-api-media",

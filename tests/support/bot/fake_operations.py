@@ -20,8 +20,10 @@ from sync.integrations.way_in import WayIn
 from sync.operations import Operations
 from sync.people.directory_sync import DirectorySync
 from sync.people.imports.importer import PeopleImporter
+from sync.people.opt_out import OptOut
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
+from sync.people.scope.editor import ScopeEditor
 from sync.phones.poller import Poller
 from sync.presence.delays import Delays
 from sync.presence.reader import PresenceReader
@@ -34,6 +36,7 @@ from sync.updates.service import UpdateService
 from tests.support.bot.fake_credentials import FakeCredentials, FakeMonitorSecrets
 from tests.support.bot.fake_people import FakeImports, FakeMappings, FakeMessages, FakePeople, FakeSchedules
 from tests.support.bot.fake_reports import FakeDrills, FakeReports
+from tests.support.bot.fake_scopes import FakeOptOut, FakeScopes
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import FakeIntegrations
 
@@ -55,6 +58,8 @@ def fake_operations(
         mappings=FakeMappings(),
         imports=FakeImports(),
         schedules=FakeSchedules(),
+        scopes=FakeScopes(),
+        opt_out=FakeOptOut(),
         messages=FakeMessages(),
         reports=FakeReports(),
         drills=FakeDrills(),
@@ -80,6 +85,8 @@ def real_operations(context: Context, encryption: Encryption) -> Operations:
         roster=Roster(context, PresenceReader(context, store, quota), quota),
         people=PersonEditor(context, store),
         mappings=MappingEditor(context),
+        scopes=ScopeEditor(context, store),
+        opt_out=OptOut(context),
         reports=Reports(context),
         drills=Drills(context, overview, Intervals()),
         imports=PeopleImporter(context),

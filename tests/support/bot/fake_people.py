@@ -1,10 +1,11 @@
 """People of no integration: every list is empty, and everyone asked for is unknown."""
 
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from storage.queries.people.directory_people import PeopleQuery
-from sync.domain.model import Actor, Concerned, IntegrationView, UnknownIntegration
+from sync.domain.model import Actor, Concerned, IntegrationView, Replay, UnknownIntegration
 from sync.domain.people import Explanation, ExportedPerson, Found, NoImport, PeoplePage, PersonCard, PersonLine
 from sync.integrations.mapping_editor import MappingEditor
 from sync.integrations.message_editor import MessageEditor
@@ -23,6 +24,9 @@ class FakeMappings(MappingEditor):
 
     async def preview(self, *_: Any) -> tuple[int, list[Concerned]]:
         return 0, []
+
+    async def replay(self, *_: Any) -> Replay:
+        return Replay(date(2026, 11, 21))
 
     async def counts(self, *_: Any) -> dict[str, int]:
         return {}

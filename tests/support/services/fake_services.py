@@ -21,7 +21,7 @@ from sync.domain.jobs import Jobs
 from sync.domain.model import CloudLinkAccount, TeamsApp
 from sync.domain.phone_events import CloudLinkUser, LineSnapshot
 from sync.domain.presence import Shown
-from sync.domain.services import Account, DirectoryPage, Registration, ServiceClients
+from sync.domain.services import Account, DirectoryPage, Group, MembersPage, Registration, ServiceClients
 from tests.support.clocks import FakeClock
 from tests.support.services.delta_query import DeltaQuery
 
@@ -34,6 +34,7 @@ class FakeGraph:
     """``answer`` returns each change's outcome, ``error`` is raised for all, ``during_push`` runs during a push.
 
     ``shown`` is what is read of a user, Available for the others but the ``unknown``; ``asked`` are the reads.
+    ``groups_of`` are groups with their members' ids; ``group_error`` is raised by what reads them.
     """
 
     pushed: list[list[Request]] = field(default_factory=list)
@@ -41,6 +42,8 @@ class FakeGraph:
     error: SyncError | None = None
     during_push: Callable[[], object] | None = None
     accounts: list[Account] = field(default_factory=list)
+    groups_of: dict[Group, list[str]] = field(default_factory=dict)
+    group_error: SyncError | None = None
     directory: DeltaQuery = field(default_factory=DeltaQuery)
     shown: dict[str, Shown] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)
@@ -93,6 +96,16 @@ class FakeGraph:
             raise self.error
         wanted = principal_name.casefold()
         return next((each for each in self.accounts if each.principal_name.casefold() == wanted), None)
+
+    async def groups(self, typed: str) -> list[Group]:
+        if self.group_error:
+            raise self.group_error
+        return [group for group in self.groups_of if typed.casefold() in (group.id, group.name.casefold())]
+
+    async def members(self, group_id: str, link: str) -> MembersPage:
+        if self.group_error:
+            raise self.group_error
+        return MembersPage(next(tuple(users) for group, users in self.groups_of.items() if group.id == group_id))
 
 
 @dataclass

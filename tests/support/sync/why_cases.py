@@ -6,7 +6,7 @@ from typing import Any
 from storage.tables.columns import UNSURE
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.model import Service, ServiceHealth
-from sync.domain.people import Reason, SentChange
+from sync.domain.people import Device, Reason, SentChange
 from sync.domain.presence import Presence, Shown
 from sync.people.explain import AMBIGUOUS, Facts
 from sync.people.roster import person_line
@@ -38,7 +38,11 @@ CLOSED: dict[str, Any] = {"closed": True, "turned_at": NOON, "turns_at": NOON + 
 
 def facts(row: dict[str, Any], *, enabled: bool = True, hours: dict[str, Any] | None = None, **known: Any) -> Facts:
     found = person(**row)
-    given: dict[str, Any] = {"health": healthy(), "now": NOON + timedelta(minutes=1), "device": "2001"}
+    given: dict[str, Any] = {
+        "health": healthy(),
+        "now": NOON + timedelta(minutes=1),
+        "device": Device("2001", own=True),
+    }
     return Facts(found, person_line(found), integration(enabled=enabled, **(hours or {})), **{**given, **known})
 
 
@@ -62,6 +66,11 @@ CASES: dict[str, tuple[Reason, Facts]] = {
     "paused": (Reason.PAUSED, facts(APPLIED, enabled=False)),
     "paused wins over excluded": (Reason.PAUSED, facts({**TALKING, "excluded": True}, enabled=False)),
     "excluded": (Reason.EXCLUDED, facts({**TALKING, "excluded": True, "changed_by_name": "Rui"}, shown=AVAILABLE)),
+    "outside the scope": (
+        Reason.OUTSIDE,
+        facts({**TALKING, "outside": "extensions:2000-2099", "opted_out": True}, shown=AVAILABLE),
+    ),
+    "opted out": (Reason.OPTED_OUT, facts({**TALKING, "opted_out": True}, shown=AVAILABLE)),
     "outside the hours": (Reason.CLOSED, facts({**TALKING, "heard_at": None}, hours=CLOSED, shown=AVAILABLE)),
     "outside the hours, unread": (Reason.CLOSED, facts(TALKING, hours=CLOSED, read_error=AWAY)),
     "excluded wins over the hours": (Reason.EXCLUDED, facts({**TALKING, "excluded": True}, hours=CLOSED)),

@@ -60,12 +60,14 @@ REPEATABLE = frozenset(
         "setup.later",
         "language.set",
         "claim.now",
+        "opt_out.stop",
+        "opt_out.show",
         "import_people.show",
         "import_people.paste",
         "import_people.cancel",
     }
 )
-"""A person's own drafts and language, which stay the same when repeated; and a code, which works once."""
+"""A person's own drafts, language and choice, which stay the same when repeated; and a code, which works once."""
 
 COUNTED = frozenset(
     {
@@ -76,6 +78,7 @@ COUNTED = frozenset(
         "mapping",
         "person_mapping",
         "schedule",
+        "scope",
         "enable",
         "disable",
         "remove",
@@ -417,6 +420,7 @@ CARDS: Mapping[str, Prepare] = {
     ),
     "edit.save_cloudlink": edit_cloudlink,
     "edit.save_teams": edit_teams,
+    "scope.save": lambda scene: scene.offered("scope", "scope.save", via=("scope.preview",)),
     "schedule.save": lambda scene: scene.offered("schedule", "schedule.save", {"preset": "office", "holidays": ""}),
     "mapping.add": lambda scene: scene.offered("mapping", "mapping.add", {"name": "Reception"}, ("mapping.some",)),
     "mapping.remove": mapping_remove,

@@ -130,7 +130,12 @@ async def test_do_not_disturb_sets_no_message(tmp_path: Path) -> None:
         assert await message_of(sandbox, "2001") is None
 
 
-TEXTS = {LineState.ON_CALL: "On a call", LineState.RINGING: "Ringing", LineState.DO_NOT_DISTURB: "Focus"}
+TEXTS = {
+    LineState.ON_CALL: "On a call",
+    LineState.ON_HOLD: "Back soon",
+    LineState.RINGING: "Ringing",
+    LineState.DO_NOT_DISTURB: "Focus",
+}
 
 
 async def test_each_state_shows_its_own_text_and_never_over_a_persons_own(tmp_path: Path) -> None:
@@ -144,6 +149,9 @@ async def test_each_state_shows_its_own_text_and_never_over_a_persons_own(tmp_pa
         for extension in ("2001", "2002"):
             await sandbox.answer(extension)
         await wait_for_status_message(sandbox, "2001", "On a call")
+        await sandbox.hold("2001")
+        await wait_for_status_message(sandbox, "2001", "Back soon")
+        assert await sandbox.shown("2001") == IN_A_CALL
         await sandbox.hangup("2001")
         await wait_for_status_message(sandbox, "2001", None)
         await sandbox.dnd("2001")

@@ -9,6 +9,7 @@ import pytest
 
 from sync.domain.people import Explanation, Light, Reason
 from sync.domain.schedule import ALL_DAY, Schedule
+from sync.people.scope.rules import Rule, RuleKind, Scope, ScopeMode
 from tests.support.engines import ADMIN, TENANT, RunningEngine
 from tests.support.eventually import eventually
 from tests.support.presence import AVAILABLE, IN_A_CALL, answer_call, connected_engine, person_by_extension
@@ -33,10 +34,17 @@ class Scene:
     async def is_why(self, reason: Reason, extension: str = ANA) -> Explanation:
         """The explanation, once it names this reason."""
 
-        async def is_named() -> bool:
-            return (await self.why(extension)).reason is reason
+        found = Reason.PENDING
 
-        await eventually(is_named)
+        async def is_named() -> bool:
+            nonlocal found
+            found = (await self.why(extension)).reason
+            return found is reason
+
+        try:
+            await eventually(is_named)
+        except AssertionError:
+            raise AssertionError(f"{found}, not {reason}") from None
         return await self.why(extension)
 
     async def talks(self, extension: str = ANA) -> str:
@@ -67,6 +75,13 @@ async def chosen_by_hand(scene: Scene) -> None:
 async def excluded(scene: Scene) -> None:
     await scene.talks()
     await scene.running.engine.people.exclude(*await scene.person(), 0, ADMIN)
+    await scene.running.wait_until_shown(ANA, *AVAILABLE)
+
+
+async def outside_the_scope(scene: Scene) -> None:
+    await scene.talks()
+    scopes, name = scene.running.engine.scopes, await scene.running.integration_id()
+    await scopes.save(TENANT, name, 1, Scope(ScopeMode.EXCEPT, (Rule(RuleKind.EXTENSIONS, ANA),)), ADMIN)
     await scene.running.wait_until_shown(ANA, *AVAILABLE)
 
 
@@ -125,6 +140,7 @@ CAUSES: Mapping[Reason, Callable[[Scene], Awaitable[None]]] = {
     Reason.NOTHING: no_call,
     Reason.CHOSEN: chosen_by_hand,
     Reason.EXCLUDED: excluded,
+    Reason.OUTSIDE: outside_the_scope,
     Reason.PAUSED: paused,
     Reason.CLOSED: closed,
     Reason.REFUSED: refused,

@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.errors import CloudLinkPresenceError
@@ -15,6 +17,7 @@ from storage.database import Database, guarded
 from storage.encryption import Encryption
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
+from storage.tables.line_times import LineTime
 from storage.tables.people import Call
 from sync.credentials.store import CredentialStore
 from sync.domain.changes import ClearPresence, Request, SetPresence
@@ -257,3 +260,14 @@ async def test_a_tenant_waits_for_its_own_pace_and_not_for_anothers(
         assert await at.flow.store_events(theirs, [event])
         assert not waiting.done()
     assert await waiting
+
+
+async def test_for_how_long_a_line_was_in_a_state_is_added_up(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        for number in range(2):
+            await at.report(CallState.CONNECTED, 2 * number + 1)
+            at.clock.now += timedelta(minutes=20)
+            await at.report(CallState.ENDED, 2 * number + 2)
+        async with at.database.session() as session:
+            (row,) = (await session.exec(select(LineTime))).all()
+        assert (row.person_id, row.day, row.state, row.seconds) == ("p1", "2026-11-23", "on_call", 2400)

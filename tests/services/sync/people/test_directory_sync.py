@@ -149,6 +149,16 @@ async def test_someone_whose_extension_is_taken_away_has_no_calls_from_then_on(t
         assert await seen_at(at.database) == {}
 
 
+async def test_a_call_that_nothing_was_wished_for_is_forgotten_with_the_extension(tmp_path: Path) -> None:
+    """Else a mapping that is edited later would show it."""
+    async with bench(tmp_path, person("ana", line="on_call"), *on_the_phone("ext ana")) as at:
+        at.set_people("ana")
+        at.clients.cloudlink.people[0] = replace(at.clients.cloudlink.people[0], extension=None)
+        at.set_users(ana="teams ana")
+        await at.directory_sync.match("i1")
+        assert (await read_person(at.database, "ana")).line == "unknown"
+
+
 async def test_without_an_extension_a_softphone_that_was_seen_is_asked(tmp_path: Path) -> None:
     ana = person("ana", **APPLIED, applied_user_id="teams ana", line="on_call")
     async with bench(tmp_path, ana, *on_the_phone("ext ana", "ended"), *on_the_phone("softphone")) as at:
@@ -200,6 +210,21 @@ async def test_who_stops_matching_during_a_call_is_due_to_be_cleared_now(tmp_pat
         await at.directory_sync.match("i1")
         row = await read_person(at.database, "ana")
         assert (row.teams_user_id, row.applied_user_id, row.due_at) == (None, "teams ana", NOON)
+
+
+async def test_what_was_chosen_for_someone_who_is_gone_applies_when_they_are_back(tmp_path: Path) -> None:
+    """Of whom nothing but that is kept; and what is kept makes no match slower."""
+    async with bench(tmp_path, person("ana", excluded=True), person("bob", chosen_user_id="teams eve")) as at:
+        at.set_users(ana="teams ana", eve="teams eve", tom="teams tom")
+        at.set_people("tom")
+        await at.directory_sync.match("i1")
+        gone = (await at.rows())[""]
+        assert (gone.gone, gone.address, gone.extension, gone.search) == (True, "", None, "")
+        at.set_people("tom", "ana", "bob")
+        await at.directory_sync.match("i1")
+        rows = await at.rows()
+        assert (rows["ana"].excluded, rows["ana"].gone, rows["ana"].teams_user_id) == (True, False, "teams ana")
+        assert (rows["bob"].chosen_user_id, rows["bob"].teams_user_id) == ("teams eve", "teams eve")
 
 
 async def test_a_person_who_is_gone_is_deleted_once_teams_shows_nothing(tmp_path: Path) -> None:

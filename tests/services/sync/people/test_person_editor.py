@@ -18,7 +18,7 @@ from storage.queries.people import endpoints
 from storage.tables.columns import UNSURE
 from storage.tables.people import Call, Endpoint
 from sync.credentials.store import CredentialStore
-from sync.domain.changes import ClearPresence, SetPresence
+from sync.domain.changes import ClearPresence, Done, Refused, SetPresence
 from sync.domain.jobs import MATCH, POLL_NOW, PUSH
 from sync.domain.model import Actor, UnknownIntegration
 from sync.domain.people import ChangedMeanwhile, MatchRefusal, MatchRefused, UnknownPerson
@@ -204,3 +204,36 @@ async def test_without_a_match_by_hand_the_address_decides_at_the_next_compariso
         assert (row.teams_user_id, row.chosen_user_id) == ("teams own", None)
         assert await at.sent() == [ClearPresence("teams p1"), SetPresence("teams own", CALL, 4 * 3600)]
         assert row.applied != UNSURE
+
+
+async def test_a_match_by_hand_taken_back_before_the_next_comparison_leaves_the_address_to_decide(
+    tmp_path: Path,
+) -> None:
+    async with bench(tmp_path, person(**TALKING)) as at:
+        at.set_accounts(p1="teams p1", ana="teams ana")
+        at.clients.cloudlink.people = [CloudLinkUser("cloudlink p1", "p1", "p1@example.com", "ext p1")]
+        await at.directory_sync.match("i1")
+        await at.editor.match("t1", "i1", "p1", 0, "ana@example.com", RUI)
+        await at.editor.unmatch("t1", "i1", "p1", 1, RUI)
+        await at.directory_sync.match("i1")
+        assert (await read_person(at.database)).teams_user_id == "teams p1"
+
+
+async def test_what_graph_refuses_for_a_former_account_does_not_delay_the_next_one(tmp_path: Path) -> None:
+    async with bench(tmp_path, person(**TALKING, due_at=NOON)) as at:
+        at.set_accounts(ana="teams ana")
+        at.clients.graph.answer = lambda change: (
+            Refused(403, "Forbidden") if change.user_id == "teams p1" else Done()
+        )
+
+        async def match() -> None:
+            at.clients.graph.during_push = None
+            await at.editor.match("t1", "i1", "p1", 0, "ana@example.com", RUI)
+
+        at.clients.graph.during_push = match
+        assert await at.sent() == [
+            SetPresence("teams p1", CALL, 4 * 3600),
+            SetPresence("teams ana", CALL, 4 * 3600),
+        ]
+        row = await read_person(at.database)
+        assert (row.applied, row.applied_user_id, row.refusal) == (CALL, "teams ana", "")

@@ -31,6 +31,8 @@ def test_why_offers_to_match_by_hand_only_where_that_helps(reason: Unmatched) ->
         Unmatched.SHARED_EXTENSION,
         Unmatched.REFUSED,
         Unmatched.EXCLUDED,
+        Unmatched.OUTSIDE,
+        Unmatched.OPTED_OUT,
     }
     verbs = [action.get("verb") for action in card["actions"]]
     assert ("person.match" in verbs) is helps

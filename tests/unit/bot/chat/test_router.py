@@ -58,7 +58,7 @@ def test_case_accents_and_blanks_do_not_count(said: str, key: str) -> None:
         ("delete the integration", "remove"),
         ("pause", "disable"),
         ("pausar", "disable"),
-        ("stop", "disable"),
+        ("suspend", "disable"),
         ("resume", "enable"),
         ("who changed what", "history"),
         ("I want to change the name", "edit"),
@@ -109,6 +109,7 @@ def test_what_the_cards_themselves_say_is_understood(label: str) -> None:
     [
         ("delete history", {"remove", "history"}),
         ("turn", {"enable", "disable"}),
+        ("stop", {"disable", "opt_out"}),
         ("renew secret automatically", {"rotate", "auto_rotate"}),
     ],
 )

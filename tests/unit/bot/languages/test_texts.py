@@ -25,6 +25,7 @@ from sync.domain.roles import Role
 from sync.domain.rotation import OldSecretLeft
 from sync.domain.schedule import Preset
 from sync.people.imports.values import LineFault
+from sync.people.scope.rules import RuleKind, ScopeMode, Side
 from sync.presence.mapping import CHOICES, MAPPABLE
 from sync.problems.incidents import CLOCK, LISTS, PEOPLE
 from tests.cards.gallery.gallery import LINKS, example
@@ -63,12 +64,18 @@ ENUMS: Mapping[str, Iterable[str]] = {
     "presence.{}": [each.activity for each in Presence],
     "preview.remedy.{}": Unmatched,
     "proof.{}": set(Effect) - {Effect.AS_WISHED, Effect.UNCLEAR},
+    "replay.{}": ("less", "more", "instead"),
+    "replay.total.{}": ("less", "more", "instead"),
     "role.{}": set(Role) - {Role.EVERYONE},
     "role.{}.may": set(Role) - {Role.EVERYONE},
     "rotate.old_left.{}": OldSecretLeft,
     "rotate.old_left.{}.remedy": OldSecretLeft,
     "rotate.step.{}": SHOWN_STEPS,
     "schedule.preset.{}": Preset,
+    "scope.mode.{}": ScopeMode,
+    "scope.rule.{}": (*RuleKind, "only"),
+    "scope.{}.who": Side,
+    "button.all_{}": Side,
     "service.{}": Service,
     "status.polling.{}": set(Freshness) - {Freshness.LIVE},
     "unmatched.{}": Unmatched,
@@ -95,6 +102,7 @@ NO_ENUM = frozenset(
             "further.{}",
             "further.{}.remedy",
         ),
+        *("people.{}", "scope.{}"),
     }
 )
 

@@ -1,10 +1,11 @@
 """Every reason that ``why`` can give, each from its own cause, and the rungs that lead there."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from sync.domain.people import Light, Reason, SentChange, Step
+from sync.domain.people import Device, Light, Reason, SentChange, Step
 from sync.domain.presence import Presence
 from sync.people.explain import Facts, explain
 from tests.support.clocks import NOON
@@ -53,6 +54,8 @@ def test_the_first_rung_that_is_not_green_is_where_it_stops() -> None:
 def test_each_rung_says_what_and_when() -> None:
     phone, rule, sent, teams = explain(facts(APPLIED, shown=IN_A_CALL, sent=SENT)).rungs
     assert (phone.key, phone.at, phone.facts) == ("said", NOON, {"line": "on_call", "device": "2001"})
+    read = explain(replace(CASES["shown"][1], device=Device("2001", own=True, by_poll=True))).rungs[0]
+    assert (read.key, read.facts) == ("read", phone.facts)
     assert (rule.key, rule.facts) == ("show", {"line": "on_call", "presence": "InACall"})
     assert (sent.key, sent.at, sent.facts["presence"]) == ("set.done", NOON, "InACall")
     assert (teams.key, teams.facts, teams.at) == ("shows", {"shown": "InACall"}, NOON + timedelta(minutes=1))

@@ -147,6 +147,13 @@ def test_a_chosen_account_that_no_longer_fits_says_why(account: User, reason: Un
     assert (found.teams_user_id, found.reason) == (None, reason)
 
 
+def test_an_account_chosen_for_someone_who_was_gone_and_for_another_meanwhile_is_neithers() -> None:
+    found = match(
+        [user("bob@example.com", "b"), user("ana@example.com", "a")], [ANA], chosen={"a": "ana", "b": "ana"}
+    )
+    assert [(one.teams_user_id, one.reason) for one in found] == [(None, Unmatched.AMBIGUOUS)] * 2
+
+
 def test_two_of_an_address_are_two_no_more_once_one_is_chosen_by_hand() -> None:
     twins = [user("ana@example.com", "a"), user("ana@example.com", "b")]
     found = match(twins, [ANA, User("free", "free@example.com")], chosen={"b": "free"})

@@ -9,6 +9,7 @@ EXPECTED = {
     LineState.RINGING: None,
     LineState.UNKNOWN: None,
     LineState.ON_CALL: Presence.IN_A_CALL,
+    LineState.ON_HOLD: Presence.IN_A_CALL,
     LineState.IN_CONFERENCE: Presence.IN_A_CONFERENCE_CALL,
     LineState.DO_NOT_DISTURB: Presence.PRESENTING,
 }
@@ -24,7 +25,9 @@ def test_every_line_state_is_mapped_as_by_mitel(state: LineState) -> None:
 def test_what_is_chosen_for_a_state_is_shown_for_it_alone(state: LineState, chosen: Presence | None) -> None:
     stored = overrides_of({**chosen_by({}), state: chosen})
     assert presence_of(state, stored) is chosen
-    assert all(presence_of(other, stored) is EXPECTED[other] for other in LineState if other is not state)
+    others = set(LineState) - {state, LineState.ON_HOLD}
+    assert all(presence_of(other, stored) is EXPECTED[other] for other in others)
+    assert presence_of(LineState.ON_HOLD, stored) is presence_of(LineState.ON_CALL, stored)
 
 
 def test_the_defaults_are_stored_as_nothing() -> None:

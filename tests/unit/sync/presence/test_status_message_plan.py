@@ -126,7 +126,13 @@ def test_our_message_is_transferred_to_the_person_matched_to_its_user_now() -> N
     assert stranger.status_message == ""
 
 
-STATES = {"on_call": "On a call", "ringing": "Ringing", "do_not_disturb": "Focus", "in_conference": ""}
+STATES = {
+    "on_call": "On a call",
+    "on_hold": "Back soon",
+    "ringing": "Ringing",
+    "do_not_disturb": "Focus",
+    "in_conference": "",
+}
 
 
 @pytest.mark.parametrize(
@@ -134,6 +140,7 @@ STATES = {"on_call": "On a call", "ringing": "Ringing", "do_not_disturb": "Focus
     [
         ("on_call", Presence.IN_A_CALL, "On a call"),
         ("on_call", None, "On a call"),
+        ("on_hold", Presence.IN_A_CALL, "Back soon"),
         ("ringing", None, "Ringing"),
         ("do_not_disturb", Presence.PRESENTING, "Focus"),
         ("in_conference", Presence.IN_A_CONFERENCE_CALL, ""),
@@ -147,7 +154,7 @@ def test_each_state_has_its_own_text(line: str, desired: Presence | None, text: 
 
 def test_texts_that_were_not_chosen_are_that_of_calls_or_none() -> None:
     chosen = plan.texts_of(MESSAGE, {"ringing": "Ringing", "in_conference": ""})
-    assert list(chosen.values()) == [MESSAGE, "", "Ringing", ""]
+    assert list(chosen.values()) == [MESSAGE, MESSAGE, "", "Ringing", ""]
 
 
 def test_a_message_about_ringing_ends_within_minutes() -> None:

@@ -21,7 +21,7 @@ from tests.support.storage.stores import stored
 
 PERSON = "44444444-0000-4000-8000-000000000004"
 DECIDED = {
-    Role.EVERYONE: {"claim", "me"},
+    Role.EVERYONE: {"claim", "me", "opt_out"},
     Role.VIEWER: {
         *("status", "report", "people", "why", "integrations", "history", "export", "export_people"),
         *("language", "help"),
@@ -32,6 +32,7 @@ DECIDED = {
             "monitors",
             "alerts",
             "person",
+            "scope",
             "mapping",
             "schedule",
             "messages",

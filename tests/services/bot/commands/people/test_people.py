@@ -253,7 +253,7 @@ async def test_a_person_without_a_role_sees_themselves_and_nobody_else(people: P
     ):
         assert EN("why.reason.shown") in words(card)
         assert "Sofia" not in str(card)
-        assert set(buttons(card)) == {"me.show"}
+        assert set(buttons(card)) == {"me.show", "opt_out.stop"}
     for verb in ("people.open", "why.show", "why.copy", "person.exclude"):
         card = await people.chat.act(verb, integration="i1", person="me")
         assert EN("refused.title") in words(card)

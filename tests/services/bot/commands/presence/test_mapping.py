@@ -1,15 +1,18 @@
 """The mapping in the chat: previewed, saved, refused, and why tells it; over the real services and a real file."""
 
+from datetime import timedelta
+
 import pytest
 
 from bot.activity import Card
 from storage.tables.integrations import Integration
+from storage.tables.line_times import LineTime
 from storage.tables.people import Person
 from sync.domain.presence import Presence
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import buttons, inputs, words
 from tests.support.bot.texts import EN
-from tests.support.storage.stores import read_person
+from tests.support.storage.stores import read_person, stored
 
 QUIET = {"on_call": "DoNotDisturb/Presenting", "in_conference": "DoNotDisturb/Presenting"}
 
@@ -152,3 +155,17 @@ async def test_the_slower_of_two_who_choose_for_a_person_learns_who_was_first(ta
     form = await talking.act("mapping.person", integration="i1", person="Sofia")
     await talking.press(form, "mapping.choose", {"mapping": "own"})
     assert (await read_person(talking.database, "Sofia")).chosen_mapping == ""
+
+
+async def test_yesterday_is_replayed_with_the_choices(talking: Chat) -> None:
+    yesterday = (talking.now - timedelta(days=1)).date()
+    key = {"integration_id": "i1", "person_id": "Sofia", "day": yesterday.isoformat()}
+    await stored(talking.database, LineTime(**key, state="on_call", seconds=41 * 60))
+    own = {"show_on_call": "clear"}
+    card = await talking.press(await talking.say("mapping"), "mapping.preview", own)
+    less = {"before": EN("mapping.show.InACall"), "time": EN.plural("replay.minutes", 41)}
+    assert EN("replay.title", day=EN.date(yesterday)) in words(card)
+    assert EN("replay.less", name="Sofia", **less) in words(card)
+    assert EN.plural("replay.total.less", 1, **less) in words(card)
+    same = await talking.press(await talking.say("mapping"), "mapping.preview")
+    assert EN("replay.none") in words(same)

@@ -11,6 +11,7 @@ from tests.support.storage.stores import read_person
 
 TYPED = {
     "text_on_call": "Ao telefone",
+    "text_on_hold": "Em espera",
     "text_in_conference": "",
     "text_ringing": " A tocar\n",
     "text_do_not_disturb": "x" * 500,
@@ -47,10 +48,16 @@ async def test_before_the_update_they_lead_to_it(talking: Chat) -> None:
 async def test_the_text_of_calls_is_the_first_and_each_state_can_have_its_own(installed: Chat) -> None:
     card = await installed.say("mensagens de estado")
     shown = [field.get("value") for field in inputs(card).values()]
-    assert shown == ["On the phone", "On the phone", None, None]
+    assert shown == [*["On the phone"] * 3, None, None]
     saved = await installed.press(card, "messages.save", TYPED)
     assert EN("messages.saved") in words(saved)
-    stored = {"on_call": "Ao telefone", "in_conference": "", "ringing": "A tocar", "do_not_disturb": "x" * 80}
+    stored = {
+        "on_call": "Ao telefone",
+        "on_hold": "Em espera",
+        "in_conference": "",
+        "ringing": "A tocar",
+        "do_not_disturb": "x" * 80,
+    }
     assert await texts_of(installed) == stored
     person: Person = await read_person(installed.database, "Sofia")
     assert person.status_due_at == installed.now

@@ -14,6 +14,7 @@ NIGHTS = {"preset": "own", "time_zone": "UTC", **{f"day_{number}": "22:00-06:00"
 """Closed at noon."""
 
 UNTIL = "22:00"
+NOT_SHOWN = {"filter": "not_shown"}
 
 
 async def row_of(chat: Chat) -> Integration:
@@ -63,8 +64,12 @@ async def showing(chat: Chat) -> None:
     assert (await read_person(chat.database, "Sofia")).applied
 
 
-async def test_without_a_schedule_again_calls_are_shown(talking: Chat) -> None:
+async def test_outside_the_hours_no_one_waits_and_without_a_schedule_calls_are_shown(talking: Chat) -> None:
+    assert "⏳" in words(await talking.say("people"))
     saved = await talking.press(await talking.say("schedule"), "schedule.save", NIGHTS)
+    people = await talking.say("people")
+    assert "⏳" not in words(people)
+    assert "Sofia" not in words(await talking.press(people, "people.search", NOT_SHOWN))
     again = await talking.press(saved, "schedule.save", {"preset": "always"})
     assert EN("schedule.always") in words(again)
     row = await row_of(talking)

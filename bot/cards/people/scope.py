@@ -1,0 +1,262 @@
+"""Who is shown in Teams: the form, and the dry run of what was entered."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+
+from microsoft_teams.cards.core import Action, CardElement, Choice, ChoiceSetInput, TextInput, ToggleInput
+
+from bot.activity import Card
+from bot.cards.field_errors import FormError
+from bot.cards.fields import with_errors
+from bot.cards.parts import button, capped, card, header, note, plain, row, text, tiles
+from bot.languages import Texts
+from sync.domain.errors import Fault, SyncError
+from sync.domain.model import IntegrationView
+from sync.people.scope.rules import (
+    Changes,
+    Rule,
+    RuleKind,
+    RuleRefused,
+    Scope,
+    ScopeMode,
+    ScopeView,
+    Side,
+    Site,
+    Someone,
+)
+
+MAX_TYPED = 1500
+FIELD_OF = {
+    RuleKind.EXTENSIONS: "extensions",
+    RuleKind.ADDRESS: "addresses",
+    RuleKind.SITE: "sites",
+    RuleKind.GROUP: "groups",
+}
+"""The input of each kind of rule."""
+
+SYMBOLS = {Side.COME: "➕", Side.GO: "➖"}
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """The inputs, as entered or as they are: they are carried by the buttons of the dry run."""
+
+    mode: str = ""
+    extensions: str = ""
+    addresses: str = ""
+    sites: str = ""
+    groups: str = ""
+    may_opt_out: str = ""
+
+    @classmethod
+    def of(cls, scope: Scope) -> "Typed":
+        return cls(
+            scope.mode.value,
+            ", ".join(rule.value for rule in scope.of_kind(RuleKind.EXTENSIONS)),
+            ", ".join(rule.value for rule in scope.of_kind(RuleKind.ADDRESS)),
+            ",".join(rule.value for rule in scope.of_kind(RuleKind.SITE)),
+            "\n".join(_group(rule) for rule in scope.of_kind(RuleKind.GROUP)),
+            "true" if scope.may_opt_out else "false",
+        )
+
+
+MAX_SAID = 8
+"""Rules that a dry run names."""
+
+FIELDS = tuple(field.name for field in fields(Typed))
+
+
+def _group(rule: Rule) -> str:
+    """The name is for people; the id decides."""
+    return f"{capped(rule.name, 40)} ({rule.value})" if rule.name else rule.value
+
+
+def group_lines(typed: str) -> list[str]:
+    """One group a line: names may hold commas."""
+    return [line.strip() for line in typed.replace("\r", "\n").split("\n") if line.strip()]
+
+
+def rule_error(texts: Texts, refused: RuleRefused) -> FormError:
+    """What is wrong with a rule, beside the field it was entered in."""
+    key = f"scope.refused.{refused.fault}"
+    return FormError(
+        texts(key, typed=capped(refused.typed, 60)),
+        texts(f"{key}.remedy"),
+        field=FIELD_OF[refused.kind] if refused.kind else "",
+    )
+
+
+def group_error(texts: Texts, found: FormError, error: SyncError) -> FormError:
+    """Why no group could be read: what is missing is most likely the permission for it."""
+    if error.fault is not Fault.GRAPH_FORBIDDEN:
+        return replace(found, field="groups")
+    sentence, remedy = texts("scope.refused.group_forbidden"), texts("scope.refused.group_forbidden.remedy")
+    return FormError(sentence, remedy, found.link, "groups")
+
+
+def form(
+    texts: Texts,
+    view: IntegrationView,
+    found: ScopeView,
+    typed: Typed,
+    errors: Sequence[FormError] = (),
+    *,
+    said: str = "",
+) -> Card:
+    """``said`` is what was saved."""
+    title = texts("scope.title")
+    body: list[CardElement] = [
+        header("🎯", title, f"{capped(view.name, 40)} · {texts.plural('scope.shown', found.shown)}")
+    ]
+    if said:
+        body.append(note("good", "✅", said, texts("scope.saved.soon")))
+    body += [
+        note("warning", "⚠️", texts("scope.unread", group=capped(each.name, 60)), texts("scope.unread.remedy"))
+        for each in found.unread
+    ]
+    inputs = [_mode(texts, typed), *_rules(texts, found, typed)]
+    body += with_errors(inputs, errors)
+    body += [_may_opt_out(texts, typed), row("👤", texts("scope.one_person"))]
+    return card(texts, title, body, _form_actions(texts, view), wide=True)
+
+
+def _mode(texts: Texts, typed: Typed) -> ChoiceSetInput:
+    return ChoiceSetInput(
+        id="mode",
+        label=texts("scope.mode"),
+        choices=[Choice(title=texts(f"scope.mode.{mode}"), value=mode.value) for mode in ScopeMode],
+        value=typed.mode or ScopeMode.EVERYONE.value,
+        style="expanded",
+    )
+
+
+def _rules(texts: Texts, found: ScopeView, typed: Typed) -> list[TextInput | ChoiceSetInput]:
+    inputs: list[TextInput | ChoiceSetInput] = [
+        _text(texts, "extensions", typed.extensions, "200-299, 310"),
+        _text(texts, "addresses", typed.addresses, "*@sales.example"),
+    ]
+    if len(found.sites) > 1 or typed.sites:
+        inputs.append(_sites(texts, found.sites, typed.sites))
+    return [*inputs, _text(texts, "groups", typed.groups, texts("scope.groups.hint"), lines=True)]
+
+
+def _text(texts: Texts, name: str, value: str, example: str, *, lines: bool = False) -> TextInput:
+    return TextInput(
+        id=name,
+        label=texts(f"scope.{name}"),
+        value=value or None,
+        placeholder=example,
+        is_multiline=lines or None,
+        max_length=MAX_TYPED,
+    )
+
+
+def _sites(texts: Texts, sites: Sequence[Site], chosen: str) -> ChoiceSetInput:
+    choices = [
+        Choice(title=texts.plural("scope.site", site.people, someone=capped(site.someone, 40)), value=site.id)
+        for site in sites
+    ]
+    known = {site.id for site in sites}
+    gone = [site for site in chosen.split(",") if site and site not in known]
+    choices += [Choice(title=texts("scope.site.gone", site=capped(site, 12)), value=site) for site in gone]
+    return ChoiceSetInput(
+        id="sites",
+        label=texts("scope.sites"),
+        choices=choices,
+        value=chosen or None,
+        is_multi_select=True,
+        style="expanded",
+    )
+
+
+def _may_opt_out(texts: Texts, typed: Typed) -> ToggleInput:
+    return ToggleInput(
+        id="may_opt_out",
+        label=texts("scope.own_choice"),
+        title=texts("scope.may_opt_out"),
+        value="false" if typed.may_opt_out == "false" else "true",
+        wrap=True,
+        spacing="Large",
+    )
+
+
+def _form_actions(texts: Texts, view: IntegrationView) -> list[Action]:
+    data = {"integration": view.id}
+    revised = {**data, "revision": str(view.revision)}
+    return [
+        button(texts("button.try_scope"), "scope.preview", revised, style="positive", inputs=True),
+        button(texts("button.people"), "people.show", data),
+    ]
+
+
+def dry_run(texts: Texts, view: IntegrationView, wanted: Scope, changes: Changes) -> Card:
+    """Who comes and who goes with ``wanted``, before it is saved."""
+    title = texts("scope.dry_run")
+    body: list[CardElement] = [
+        header("🎯", title, capped(view.name, 40)),
+        *_said(texts, wanted),
+        tiles(
+            (str(changes.come), texts("scope.come")),
+            (str(changes.go), texts("scope.go")),
+            (str(changes.shown), texts("scope.then")),
+        ),
+    ]
+    data = _carried(view, wanted)
+    actions: list[Action] = [button(texts("button.save"), "scope.save", data, style="positive")]
+    for side, count, first in (
+        (Side.COME, changes.come, changes.first_come),
+        (Side.GO, changes.go, changes.first_go),
+    ):
+        body += _first(texts, side, count, first)
+        if count > len(first):
+            more = {**data, "side": side.value}
+            actions.append(button(texts(f"button.all_{side}"), "scope.page", more))
+    body.append(note("default", "💾", texts("scope.nothing_saved")))
+    return card(texts, title, body, [*actions, button(texts("button.change"), "scope.change", data)], wide=True)
+
+
+def _first(texts: Texts, side: Side, count: int, first: Sequence[Someone]) -> list[CardElement]:
+    if not count:
+        return []
+    body: list[CardElement] = [text(texts(f"scope.{side}.who"), weight="Bolder", spacing="Medium")]
+    body += [_someone(side, each) for each in first]
+    more = count - len(first)
+    return [*body, plain(texts.plural("preview.more", more), subtle=True)] if more > 0 else body
+
+
+def side_page(
+    texts: Texts, view: IntegrationView, wanted: Scope, side: Side, people: Sequence[Someone], *, has_more: bool
+) -> Card:
+    """Everyone who comes, or goes, ten a page."""
+    title = texts(f"scope.{side}.who")
+    body: list[CardElement] = [header("🎯", title, capped(view.name, 40)), *_said(texts, wanted)]
+    body += [_someone(side, each) for each in people] or [text(texts("people.empty"))]
+    data = _carried(view, wanted)
+    actions: list[Action] = []
+    if has_more:
+        after = {**data, "side": side.value, "after": people[-1].id}
+        actions.append(button(texts("button.more"), "scope.page", after, style="positive"))
+    return card(texts, title, body, [*actions, button(texts("button.change"), "scope.change", data)], wide=True)
+
+
+def _someone(side: Side, someone: Someone) -> CardElement:
+    return row(SYMBOLS[side], capped(someone.name, 50) or someone.id, someone.extension)
+
+
+def _said(texts: Texts, scope: Scope) -> list[CardElement]:
+    """The scope in words."""
+    said: list[CardElement] = [text(texts(f"scope.mode.{scope.mode}"), weight="Bolder")]
+    said += [row("•", rule_words(texts, rule.kind, rule.said)) for rule in scope.rules[:MAX_SAID]]
+    if len(scope.rules) > MAX_SAID:
+        said.append(plain(texts.plural("preview.more", len(scope.rules) - MAX_SAID), subtle=True))
+    return said if scope.may_opt_out else [*said, row("•", texts("scope.no_opt_out"))]
+
+
+def rule_words(texts: Texts, kind: str, value: str) -> str:
+    """A rule in words; ``kind`` is a value of ``RuleKind``, or ``only`` for who is in no rule."""
+    return texts(f"scope.rule.{kind}", value=capped(value, 60))
+
+
+def _carried(view: IntegrationView, wanted: Scope) -> Mapping[str, str]:
+    bare = replace(wanted, rules=tuple(replace(rule, name="") for rule in wanted.rules))
+    return {**asdict(Typed.of(bare)), "integration": view.id, "revision": str(view.revision)}

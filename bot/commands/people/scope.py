@@ -1,0 +1,158 @@
+"""``scope``: who is shown in Teams, tried on everyone before it is saved."""
+
+from collections.abc import Awaitable, Callable
+
+from bot.cards.field_errors import FormError
+from bot.cards.people import scope as cards
+from bot.cards.people.scope import FIELDS, Typed
+from bot.chat.context import Command, TurnContext
+from bot.commands.choice import choose
+from bot.commands.integrations.edit import revision_of, show_outdated
+from sync.domain.errors import SyncError
+from sync.domain.model import EditedMeanwhile, IntegrationView
+from sync.domain.roles import Role
+from sync.people.scope.rules import (
+    Rule,
+    RuleFault,
+    RuleKind,
+    RuleRefused,
+    Scope,
+    ScopeMode,
+    ScopeView,
+    Side,
+    parse_addresses,
+    parse_extensions,
+    scope_from,
+    separated,
+)
+
+MAX_TYPED = 1500
+FindGroup = Callable[[str, str, str], Awaitable[Rule]]
+"""Of a tenant, an integration and what was typed."""
+
+
+async def open_scope(context: TurnContext) -> None:
+    await choose(context, "scope.show", show_of)
+
+
+async def show_of(context: TurnContext, view: IntegrationView, said: str = "") -> None:
+    found = await context.operations.scopes.view(context.tenant, view.id)
+    await context.show(cards.form(context.texts, view, found, Typed.of(found.scope), said=said))
+
+
+async def show(context: TurnContext) -> None:
+    await show_of(context, await context.integration())
+
+
+async def change(context: TurnContext) -> None:
+    """Back from the dry run to what was entered."""
+    view, typed = await context.integration(), _typed(context)
+    scopes = context.operations.scopes
+    found = await scopes.view(context.tenant, view.id)
+    wanted = await _entered(context, view, typed, found, scopes.known_group)
+    entered = Typed.of(wanted) if isinstance(wanted, Scope) else typed
+    await context.show(cards.form(context.texts, view, found, entered))
+
+
+async def preview(context: TurnContext) -> None:
+    view = await context.integration()
+    if revision_of(context) != view.revision:
+        return await show_outdated(context, view, "scope.show")
+    typed = _typed(context)
+    found = await context.operations.scopes.view(context.tenant, view.id)
+    wanted = await _entered(context, view, typed, found, context.operations.scopes.group)
+    if isinstance(wanted, list):
+        return await context.show(cards.form(context.texts, view, found, typed, wanted))
+    changes = await context.operations.scopes.preview(context.tenant, view.id, wanted)
+    return await context.show(cards.dry_run(context.texts, view, wanted, changes))
+
+
+async def page(context: TurnContext) -> None:
+    """Everyone who would come or go, ten a page."""
+    view, typed = await context.integration(), _typed(context)
+    scopes = context.operations.scopes
+    found = await scopes.view(context.tenant, view.id)
+    wanted = await _entered(context, view, typed, found, scopes.known_group)
+    if isinstance(wanted, list):
+        return await context.show(cards.form(context.texts, view, found, typed, wanted))
+    side = Side.GO if context.data.get("side") == Side.GO else Side.COME
+    people, has_more = await scopes.page(context.tenant, view.id, wanted, side, context.data.get("after", ""))
+    return await context.show(cards.side_page(context.texts, view, wanted, side, people, has_more=has_more))
+
+
+async def save(context: TurnContext) -> None:
+    """Store what the dry run showed: its groups are those that were read for it."""
+    view, typed = await context.integration(), _typed(context)
+    scopes = context.operations.scopes
+    found = await scopes.view(context.tenant, view.id)
+    wanted = await _entered(context, view, typed, found, scopes.known_group)
+    if isinstance(wanted, list):
+        return await context.show(cards.form(context.texts, view, found, typed, wanted))
+    try:
+        await scopes.save(context.tenant, view.id, revision_of(context), wanted, context.actor)
+    except EditedMeanwhile:
+        return await show_outdated(context, view, "scope.show")
+    return await show_of(context, await context.integration(), said=context.texts("scope.saved"))
+
+
+def _typed(context: TurnContext) -> Typed:
+    return Typed(**{name: context.data.get(name, "")[:MAX_TYPED] for name in FIELDS})
+
+
+async def _entered(
+    context: TurnContext, view: IntegrationView, typed: Typed, found: ScopeView, find: FindGroup
+) -> Scope | list[FormError]:
+    """The scope that was entered, or what is wrong with it."""
+    mode = ScopeMode(typed.mode) if typed.mode in set(ScopeMode) else found.scope.mode
+    rules: list[Rule] = []
+    errors: list[FormError] = []
+    if mode is not ScopeMode.EVERYONE:
+        for kind, parse in (("extensions", parse_extensions), ("addresses", parse_addresses)):
+            try:
+                rules += parse(getattr(typed, kind))
+            except RuleRefused as refused:
+                errors.append(cards.rule_error(context.texts, refused))
+        try:
+            rules += _sites(typed.sites, found)
+            rules += [await find(context.tenant, view.id, line) for line in cards.group_lines(typed.groups)]
+        except RuleRefused as refused:
+            errors.append(cards.rule_error(context.texts, refused))
+        except SyncError as error:
+            errors.append(cards.group_error(context.texts, context.form_error(error, view.client_id), error))
+    if errors:
+        return errors
+    try:
+        return scope_from(mode, rules, may_opt_out=typed.may_opt_out != "false")
+    except RuleRefused as refused:
+        return [cards.rule_error(context.texts, refused)]
+
+
+def _sites(typed: str, found: ScopeView) -> list[Rule]:
+    """The sites that were ticked. Raises ``RuleRefused`` for one that nobody has and that was not chosen before."""
+    known = {site.id for site in found.sites} | {rule.value for rule in found.scope.of_kind(RuleKind.SITE)}
+    wanted = separated(typed)
+    for site in wanted:
+        if site not in known:
+            raise RuleRefused(RuleFault.SITE_UNKNOWN, RuleKind.SITE, site)
+    return [Rule(RuleKind.SITE, site) for site in wanted]
+
+
+COMMAND = Command(
+    key="scope",
+    titles={"en": "scope", "pt": "âmbito"},
+    descriptions={
+        "en": "Who is shown in Teams: everyone, only some, or everyone but some",
+        "pt": "Quem aparece no Teams: todos, só alguns, ou todos exceto alguns",
+    },
+    aliases=("who to show", "limit people", "quem mostrar"),
+    open=open_scope,
+    least=Role.ADMINISTRATOR,
+    listed=False,
+    actions={
+        "scope.show": show,
+        "scope.change": change,
+        "scope.preview": preview,
+        "scope.page": page,
+        "scope.save": save,
+    },
+)

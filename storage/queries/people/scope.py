@@ -1,0 +1,187 @@
+"""People by the rules of a scope: who comes and who goes with other ones, and everyone judged by those stored."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, func, literal, not_, or_, tuple_, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage.queries.people.hidden import is_shown
+from storage.tables.directory import GroupMember
+from storage.tables.integrations import Integration
+from storage.tables.people import Person
+
+EVERYONE, ONLY, EXCEPT = "everyone", "only", "except"
+"""The values of ``sync.people.scope.rules.ScopeMode``."""
+
+NO_RULE = "only"
+"""The name of the rule for who is in none of the rules of ``ONLY``."""
+
+DIGITS = "0123456789"
+
+Rule = tuple[str, str]
+"""A value of ``sync.people.scope.rules.RuleKind``, and the rule's value."""
+
+Named = tuple[str, str, str | None]
+"""A person's id, name and extension."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """A scope of an integration in SQL. ``may_opt_out``: what people chose for themselves counts."""
+
+    integration_id: str
+    mode: str = EVERYONE
+    rules: Sequence[Rule] = ()
+    may_opt_out: bool = True
+
+    def selects(self, kind: str, value: str) -> ColumnElement[bool]:
+        """Whether a rule selects a person."""
+        match kind:
+            case "extensions":
+                return _in_range(value)
+            case "address":
+                return func.lower(col(Person.address)).like(_pattern(value), escape="\\")
+            case "site":
+                return col(Person.site_id) == value
+        members = select(GroupMember.user_id).where(
+            GroupMember.integration_id == self.integration_id, GroupMember.group_id == value
+        )
+        return func.coalesce(col(Person.teams_user_id).in_(members), False)
+
+    def outside(self) -> ColumnElement[str]:
+        """The rule that puts a person outside, empty for who is inside.
+
+        Of who has no account yet it is not known whether a group includes them: nothing of them is shown anyway.
+        """
+        found = [(self.selects(kind, value), f"{kind}:{value}") for kind, value in self.rules]
+        if self.mode == EXCEPT:
+            return case(*((selected, literal(name)) for selected, name in found), else_=literal(""))
+        if self.mode == EVERYONE:
+            return literal("")
+        inside = or_(*(selected for selected, _ in found))
+        if any(kind == "group" for kind, _ in self.rules):
+            inside = or_(inside, col(Person.teams_user_id).is_(None))
+        return case((inside, literal("")), else_=literal(NO_RULE))
+
+    def is_shown(self) -> ColumnElement[bool]:
+        """Whether a person would be shown by these rules."""
+        own = [col(Person.opted_out).is_(False)] if self.may_opt_out else []
+        return and_(col(Person.excluded).is_(False), self.outside() == "", *own)
+
+    def differs(self) -> ColumnElement[bool]:
+        """Whether what is stored of a person is not what these rules say."""
+        refused = [] if self.may_opt_out else [col(Person.opted_out)]
+        return or_(col(Person.outside) != self.outside(), *refused)
+
+    def comes(self) -> ColumnElement[bool]:
+        return and_(not_(is_shown()), self.is_shown())
+
+    def goes(self) -> ColumnElement[bool]:
+        return and_(is_shown(), not_(self.is_shown()))
+
+    def of_matched(self) -> list[ColumnElement[bool]]:
+        return [
+            col(Person.integration_id) == self.integration_id,
+            col(Person.gone).is_(False),
+            col(Person.teams_user_id).is_not(None),
+        ]
+
+
+def _in_range(value: str) -> ColumnElement[bool]:
+    """Digits of one length compare as numbers do."""
+    first, _, last = value.partition("-")
+    extension = col(Person.extension)
+    return func.coalesce(
+        and_(
+            func.length(extension) == len(first),
+            extension >= first,
+            extension <= (last or first),
+            func.ltrim(extension, DIGITS) == "",
+        ),
+        False,
+    )
+
+
+def _pattern(value: str) -> str:
+    for special in ("\\", "%", "_"):
+        value = value.replace(special, f"\\{special}")
+    return value.replace("*", "%")
+
+
+async def figures(session: AsyncSession, rules: Rules) -> tuple[int, int, int]:
+    """How many would come, would go, and would be shown in all; who cannot be shown anyway does not count."""
+    come, go, shown = (func.count(case((what, 1))) for what in (rules.comes(), rules.goes(), rules.is_shown()))
+    found = (await session.exec(select(come, go, shown).where(*rules.of_matched()))).one()
+    return found[0], found[1], found[2]
+
+
+async def changed(session: AsyncSession, rules: Rules, side: str, after: str, limit: int) -> Sequence[Named]:
+    """The first people, by name, who would come (``side`` is ``come``) or go, after the person ``after``."""
+    key = (col(Person.search), col(Person.id))
+    where = [*rules.of_matched(), rules.comes() if side == "come" else rules.goes()]
+    if after:
+        mark = select(Person.search, Person.id).where(
+            Person.id == after, Person.integration_id == rules.integration_id
+        )
+        if found := (await session.exec(mark)).first():
+            where.append(tuple_(*key) > tuple(found))
+    query = select(Person.id, Person.name, Person.extension).where(*where).order_by(*key).limit(limit)
+    return (await session.exec(query)).all()
+
+
+async def judge(session: AsyncSession, rules: Rules, now: datetime, *who: ColumnElement[bool]) -> None:
+    """Store what the rules say of these people. Who is concerned in Teams is due."""
+    values: dict[str, Any] = {
+        "outside": rules.outside(),
+        "due_at": case((_is_concerned(), now), else_=col(Person.due_at)),
+        "status_due_at": case((col(Person.status_message) != "", now), else_=col(Person.status_due_at)),
+    }
+    if not rules.may_opt_out:
+        values["opted_out"] = False
+    edit = update(Person).where(col(Person.integration_id) == rules.integration_id, rules.differs(), *who)
+    await session.exec(edit.values(values).execution_options(synchronize_session=False))
+
+
+async def judge_slice(session: AsyncSession, rules: Rules, after: str, limit: int, now: datetime) -> Sequence[str]:
+    """``judge`` for the next people after the id ``after`` of whom the rules say something else than is stored.
+
+    Returns their ids, in order: fewer than ``limit`` are the last.
+    """
+    query = (
+        select(Person.id)
+        .where(Person.integration_id == rules.integration_id, Person.id > after, rules.differs())
+        .order_by(col(Person.id))
+        .limit(limit)
+    )
+    ids = (await session.exec(query)).all()
+    if ids:
+        await judge(session, rules, now, col(Person.id).in_(ids))
+    return ids
+
+
+def _is_concerned() -> ColumnElement[bool]:
+    return or_(col(Person.applied).is_not(None), col(Person.desired).is_not(None))
+
+
+async def sites(session: AsyncSession, integration_id: str, limit: int) -> Sequence[tuple[str, int, str]]:
+    """The sites of an integration's people with their numbers and the name of one of them, the largest first."""
+    count = func.count()
+    query = (
+        select(Person.site_id, count, func.min(Person.name))
+        .where(Person.integration_id == integration_id, Person.site_id != "", col(Person.gone).is_(False))
+        .group_by(col(Person.site_id))
+        .order_by(count.desc(), col(Person.site_id))
+        .limit(limit)
+    )
+    return (await session.exec(query)).all()
+
+
+def rules_of(integration: Integration) -> Rules:
+    """The scope that an integration has."""
+    stored = integration.scope
+    rules = [(each["kind"], each["value"]) for each in stored.get("rules", ())]
+    return Rules(integration.id, stored.get("mode", EVERYONE), rules, stored.get("may_opt_out", True))

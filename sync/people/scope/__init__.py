@@ -1,0 +1,1 @@
+"""Who is shown: rules and groups, tried before they are stored, and everyone judged by them."""

@@ -1,0 +1,106 @@
+"""Who is shown, as an administrator chooses it: tried on everyone before it is stored, and put into effect."""
+
+from collections.abc import Sequence
+
+from storage.queries import integrations
+from storage.queries.people import groups, people, scope
+from storage.queries.people.scope import Rules
+from sync.audit import Act, AuditLog, Subject
+from sync.credentials.store import CredentialStore
+from sync.domain.context import Context
+from sync.domain.jobs import APPLY_SCOPE, PUSH, PUSH_STATUS_MESSAGE
+from sync.domain.model import Actor, EditedMeanwhile
+from sync.people.scope.groups import Groups
+from sync.people.scope.judge import judge_everyone
+from sync.people.scope.rules import Changes, Rule, Scope, ScopeView, Side, Site, Someone, UnreadGroup, scope_of
+from sync.tenancy import owned
+
+SITES = 10
+NAMED = 5
+PAGE = 10
+
+
+class ScopeEditor:
+    """Every method for an administrator raises ``UnknownIntegration``."""
+
+    def __init__(self, context: Context, credentials: CredentialStore) -> None:
+        self._database = context.database
+        self._jobs = context.jobs
+        self._clock = context.clock
+        self._groups = Groups(context, credentials)
+        self._audit = AuditLog(context.database, context.clock)
+
+    async def view(self, owner_tenant: str, integration_id: str) -> ScopeView:
+        """The scope as it is, with what there is to choose from."""
+        async with self._database.session() as session:
+            integration = await owned(session, owner_tenant, integration_id)
+            known = await groups.known(session, integration_id)
+            found = await scope.sites(session, integration_id, SITES)
+            counts = await people.counts(session, integration_id, ())
+        now = scope_of(integration.scope)
+        unread = [UnreadGroup(each.name, each.read_at) for each in known.values() if each.fault]
+        return ScopeView(
+            now, integration.revision, counts.matched, tuple(Site(*site) for site in found), tuple(unread)
+        )
+
+    async def group(self, owner_tenant: str, integration_id: str, typed: str) -> Rule:
+        """A rule for the group with this name or object id. Raises ``RuleRefused`` and ``SyncError``."""
+        async with self._database.session() as session:
+            integration = await owned(session, owner_tenant, integration_id)
+        return await self._groups.find(integration, typed)
+
+    async def known_group(self, owner_tenant: str, integration_id: str, typed: str) -> Rule:
+        """A rule for a group that was read lately. Raises ``RuleRefused``."""
+        async with self._database.session() as session:
+            await owned(session, owner_tenant, integration_id)
+        return await self._groups.known(integration_id, typed)
+
+    async def preview(self, owner_tenant: str, integration_id: str, wanted: Scope) -> Changes:
+        """How many would come and go with ``wanted``, and the first of them by name. Nothing is stored."""
+        rules = _rules(integration_id, wanted)
+        async with self._database.session() as session:
+            await owned(session, owner_tenant, integration_id)
+            come, go, shown = await scope.figures(session, rules)
+            first = {side: await scope.changed(session, rules, side, "", NAMED) for side in Side}
+        return Changes(come, go, shown, _named(first[Side.COME]), _named(first[Side.GO]))
+
+    async def page(
+        self, owner_tenant: str, integration_id: str, wanted: Scope, side: Side, after: str
+    ) -> tuple[tuple[Someone, ...], bool]:
+        """Who would come or go, after a person, and whether there are more."""
+        async with self._database.session() as session:
+            await owned(session, owner_tenant, integration_id)
+            found = await scope.changed(session, _rules(integration_id, wanted), side, after, PAGE + 1)
+        return _named(found[:PAGE]), len(found) > PAGE
+
+    async def save(self, owner_tenant: str, integration_id: str, revision: int, wanted: Scope, by: Actor) -> None:
+        """Store the scope; a job judges everyone by it, also after a crash. Raises ``EditedMeanwhile``."""
+        subject, facts = Subject(owner_tenant, integration_id), _facts(wanted)
+        async with self._audit.attempt(Act.SCOPE, by, subject, facts), self._database.writing() as session:
+            before = await owned(session, owner_tenant, integration_id, revision, lock=True)
+            values = {"scope": wanted.as_json(), "scope_pending": True}
+            edited = await integrations.update_if_unchanged(session, before, revision, values)
+            if edited is None:
+                raise EditedMeanwhile(integration_id)
+            await self._audit.record(session, Act.SCOPE, by, edited, facts)
+        await self._jobs.defer(APPLY_SCOPE, integration_id)
+
+    async def apply(self, integration_id: str) -> None:
+        """The job: judge everyone, then send what follows."""
+        if await judge_everyone(self._database, integration_id, self._clock):
+            await self._jobs.defer(PUSH, integration_id)
+            await self._jobs.defer(PUSH_STATUS_MESSAGE, integration_id)
+
+
+def _rules(integration_id: str, wanted: Scope) -> Rules:
+    rules = [(rule.kind.value, rule.value) for rule in wanted.rules]
+    return Rules(integration_id, wanted.mode.value, rules, wanted.may_opt_out)
+
+
+def _named(found: Sequence[scope.Named]) -> tuple[Someone, ...]:
+    return tuple(Someone(person_id, name, extension or "") for person_id, name, extension in found)
+
+
+def _facts(wanted: Scope) -> dict[str, str]:
+    rules = ", ".join(rule.said for rule in wanted.rules)
+    return {"mode": wanted.mode.value, "rules": rules[:200], "may_opt_out": str(wanted.may_opt_out)}

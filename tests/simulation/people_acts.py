@@ -1,0 +1,117 @@
+"""What an administrator does about people and states: excluded, matched by hand, shown again, mapped otherwise."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sync.domain.model import IntegrationView
+from sync.domain.people import ExportedPerson
+from sync.domain.presence import LineState, Presence
+from sync.engine import Engine
+from sync.presence.mapping import CHOICES, DEFAULTS, MAPPABLE, QUIET
+from tests.simulation.administrator import ADMIN, TENANT
+from tests.simulation.models.cloudlink import CloudLinkModel
+from tests.simulation.models.graph import GraphModel
+from tests.simulation.rules.choices import ACCOUNT, EXCLUDED, MAPPING, Choice, Choices, Value
+from tests.simulation.world import World
+
+
+@dataclass
+class PeopleActs:
+    """``choices`` are kept as the product answers. ``cloudlinks`` are by account."""
+
+    world: World
+    graph: GraphModel
+    cloudlinks: Mapping[str, CloudLinkModel]
+    choices: Choices
+
+    async def exclude(self, engine: Engine) -> None:
+        """Or include who is excluded."""
+        if found := await self._person(engine):
+            view, person, user_id = found
+            line, excluded = person.line, not person.line.excluded
+            choice = (EXCLUDED, view.cloudlink_account_id, user_id)
+            self._begin(choice, excluded)
+            act = engine.people.exclude if excluded else engine.people.include
+            await act(TENANT, view.id, line.id, line.choices, ADMIN)
+            self.choices.agree(choice, excluded)
+
+    async def match(self, engine: Engine) -> None:
+        """Or leave it to the address again."""
+        if found := await self._person(engine):
+            view, person, user_id = found
+            line, dice = person.line, self.world.dice("matches")
+            account = None if line.by_hand else dice.choice(list(self.graph.users))
+            choice = (ACCOUNT, view.cloudlink_account_id, user_id)
+            self._begin(choice, account)
+            if account:
+                name = self.graph.users[account].principal_name
+                await engine.people.match(TENANT, view.id, line.id, line.choices, name, ADMIN)
+            else:
+                await engine.people.unmatch(TENANT, view.id, line.id, line.choices, ADMIN)
+            self.choices.agree(choice, account)
+
+    async def show_again(self, engine: Engine) -> None:
+        """Or clear now: then nothing is known of the phone until it is heard of."""
+        if found := await self._person(engine):
+            view, person, user_id = found
+            if self.world.dice("shown again").random() < 0.5:
+                await engine.people.resend(TENANT, view.id, person.line.id, ADMIN)
+                return
+            self.world.note("clear now", user_id)
+            self.cloudlinks[view.cloudlink_account_id].missed.add(user_id)
+            await engine.people.clear(TENANT, view.id, person.line.id, ADMIN)
+
+    async def map(self, engine: Engine) -> None:
+        """Quiet second call, Mitel's own, or anything for each state."""
+        dice = self.world.dice("mappings")
+        if views := await engine.integrations.list(TENANT):
+            view = dice.choice(views)
+            chosen: dict[LineState, Presence | None] = dict.fromkeys(MAPPABLE) | DEFAULTS
+            match dice.randrange(4):
+                case 0:
+                    chosen |= QUIET
+                case 1 | 2:
+                    chosen = {state: dice.choice((None, *CHOICES)) for state in MAPPABLE}
+            choice = (MAPPING, view.cloudlink_account_id, "")
+            value = {state.value: presence.value if presence else None for state, presence in chosen.items()}
+            self._begin(choice, value)
+            await engine.mappings.save(TENANT, view.id, view.revision, chosen, ADMIN)
+            self.choices.agree(choice, value)
+
+    def _begin(self, choice: Choice, value: Value) -> None:
+        self.world.note("administrator", choice, value)
+        self.choices.doubted.add(choice)
+
+    async def _person(self, engine: Engine) -> tuple[IntegrationView, ExportedPerson, str] | None:
+        dice = self.world.dice("people acts")
+        views = await engine.integrations.list(TENANT)
+        if not views:
+            return None
+        view = dice.choice(views)
+        people = await engine.roster.slice_after(TENANT, view.id, None)
+        users = self._user_ids(view)
+        known = [person for person in people if person.line.address in users]
+        if not known:
+            return None
+        person = dice.choice(known)
+        return view, person, users[person.line.address]
+
+    def _user_ids(self, view: IntegrationView) -> dict[str, str]:
+        colleagues = self.cloudlinks[view.cloudlink_account_id].phones.colleagues.values()
+        return {each.address: each.user_id for each in colleagues}
+
+    async def seen(self, engine: Engine, views: Sequence[IntegrationView]) -> dict[Choice, Value]:
+        """What the product shows an administrator of all choices."""
+        found: dict[Choice, Value] = {}
+        for view in views:
+            account_id, users = view.cloudlink_account_id, self._user_ids(view)
+            standard = {state.value: DEFAULTS.get(state) for state in MAPPABLE}
+            found[MAPPING, account_id, ""] = {**standard, **view.mapping}
+            for person in await engine.roster.slice_after(TENANT, view.id, None):
+                if user_id := users.get(person.line.address):
+                    found[EXCLUDED, account_id, user_id] = person.line.excluded
+                    if not person.line.by_hand:
+                        found[ACCOUNT, account_id, user_id] = None
+                    elif person.teams_user_id:
+                        found[ACCOUNT, account_id, user_id] = person.teams_user_id
+        return found

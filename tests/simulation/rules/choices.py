@@ -1,0 +1,70 @@
+"""What administrators chose about people and states, as they know it: the oracle's part of the rules."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from tests.simulation.models.graph import TeamsUser
+from tests.simulation.models.phones import Colleague, PhoneSystem
+
+EXCLUDED, ACCOUNT, MAPPING = "excluded", "account", "mapping"
+
+Choice = tuple[str, str, str]
+"""What is chosen, in which CloudLink account, and for whom (a user id), or empty for everybody."""
+
+Value = bool | str | None | Mapping[str, str | None]
+
+
+@dataclass
+class Choices:
+    """``doubted`` are those of which it is not known whether they were stored: the process was killed meanwhile."""
+
+    values: dict[Choice, Value] = field(default_factory=dict)
+    doubted: set[Choice] = field(default_factory=set)
+
+    def agree(self, choice: Choice, value: Value) -> None:
+        """The product said that it is stored."""
+        self.values[choice] = value
+        self.doubted.discard(choice)
+
+    def doubt_account(self, account_id: str) -> None:
+        """An integration is removed: what was chosen goes with it."""
+        self.doubted |= {choice for choice in self.values if choice[1] == account_id}
+
+    def learn(self, seen: Mapping[Choice, Value], *, may_be_lost: bool) -> list[str]:
+        """Compare with what the product shows: what was agreed must be there. Doubts end."""
+        lost = [
+            f"{choice} is {seen[choice]}, chosen was {value}"
+            for choice, value in self.values.items()
+            if choice in seen and seen[choice] != value and choice not in self.doubted and not may_be_lost
+        ]
+        self.values |= {choice: value for choice, value in seen.items() if choice in self.doubted or may_be_lost}
+        self.doubted -= seen.keys()
+        return lost
+
+    # What the rules say
+
+    def is_excluded(self, phones: PhoneSystem, user_id: str) -> bool:
+        return bool(self.values.get((EXCLUDED, phones.account_id, user_id)))
+
+    def teams_user(self, phones: PhoneSystem, colleague: Colleague, users: Mapping[str, TeamsUser]) -> str | None:
+        """The active member chosen by hand; or the one who has this address, unless chosen for another."""
+        chosen = self._account(phones, colleague.user_id)
+        if chosen:
+            return chosen if users[chosen].enabled and not users[chosen].guest else None
+        own = by_address(colleague.address, users.values())
+        taken = {self._account(phones, each) for each in phones.colleagues}
+        return None if own in taken else own
+
+    def _account(self, phones: PhoneSystem, user_id: str) -> str:
+        return str(self.values.get((ACCOUNT, phones.account_id, user_id)) or "")
+
+    def mapping(self, phones: PhoneSystem) -> Mapping[str, str | None]:
+        """What was chosen for each state; the others are Mitel's."""
+        found = self.values.get((MAPPING, phones.account_id, ""))
+        return found if isinstance(found, Mapping) else {}
+
+
+def by_address(address: str, users: Iterable[TeamsUser]) -> str | None:
+    """The one active member of the tenant who has this address."""
+    same = [user for user in users if address in (user.principal_name, user.mail) and not user.guest]
+    return same[0].id if len(same) == 1 and same[0].enabled else None
