@@ -69,14 +69,14 @@ async def remove(
 
 
 async def last_completed_rotation(session: AsyncSession, owner_tenant: str, integration_id: str) -> Rotation | None:
-    """The integration's newest rotation that succeeded."""
+    """The integration's newest rotation that brought a secret, whatever became of the old one."""
     query = (
         select(Rotation)
         .where(
             Rotation.owner_tenant == owner_tenant,
             Rotation.integration_id == integration_id,
-            Rotation.fault == "",
-            col(Rotation.finished_at).is_not(None),
+            Rotation.step == "done",
+            Rotation.credential == "secret",
         )
         .order_by(col(Rotation.finished_at).desc(), col(Rotation.id))
     )

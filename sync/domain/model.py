@@ -295,6 +295,7 @@ class Status:
     shown, they make up ``people``. ``update`` is the feature version that could be installed, None for none.
     ``proof`` is what Teams was read to show; ``delay`` None without a change in the last hour. ``shown_since`` is
     since when Teams shows calls, without a problem that kept it from doing so; None if that is not known.
+    ``lists_shrunk`` are the facts of each list that came back much shorter, which is not believed yet.
     ``shown_now`` are shown as something from us, ``missing`` should be; ``day`` are the last 24 hours in parts.
     """
 
@@ -316,6 +317,7 @@ class Status:
     shown_since: datetime | None = None
     shown_now: int = 0
     missing: int = 0
+    lists_shrunk: tuple[Mapping[str, str | int], ...] = ()
     day: tuple[Hour, ...] = ()
 
 

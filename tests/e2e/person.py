@@ -93,7 +93,7 @@ class Person:
     async def opens_link(self, title: str) -> Page:
         """Press a button that leads to a page; the page, in a tab of its own."""
         async with self._chat.expect_popup(timeout=TIMEOUT_MS) as opened:
-            await self._chat.get_by_role("button", name=title, exact=True).last.click(timeout=TIMEOUT_MS)
+            await self._chat.get_by_role("link", name=title, exact=True).last.click(timeout=TIMEOUT_MS)
         return await opened.value
 
     async def clicks_switchboard(self, handle: str) -> None:

@@ -18,6 +18,7 @@ from bot.activity import Card
 from bot.cards.credentials.rotation import old_secret_left
 from bot.cards.field_errors import FormError, Link, Links, form_error
 from bot.cards.health.expiry import expiry_form
+from bot.cards.health.own_problems import own_problem, service_name
 from bot.cards.health.remedies import CHANGES_CREDENTIAL, remedies
 from bot.cards.health.report import ReportView, digest_parts
 from bot.cards.parts import Style, button, capped, card, header, note, open_link, plain, row, text
@@ -27,14 +28,11 @@ from sync.domain.errors import CredentialsWrong, Fault, SyncError, error_from
 from sync.domain.model import BOT, CredentialKind, IntegrationView, Service
 from sync.domain.reports import Cadence, report_in
 from sync.domain.rotation import OldSecretLeft
-from sync.problems.incidents import CLOCK, EFFECT, EVENTS, LISTS, OWN, PEOPLE
+from sync.problems.incidents import OWN
 from sync.problems.notice_plan import CLEAR, DIGEST, EXPIRY, PROBLEM, ROTATION, UPDATE
 
 INTEGRATIONS_SHOWN = 20
 LISTENERS_SHOWN = 20
-
-COUNTED = {PEOPLE: "people", LISTS: "people", CLOCK: "minutes", EVENTS: "calls", EFFECT: "people"}
-"""The fact that the sentence of such a problem counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,18 +161,8 @@ def _problem(texts: Texts, notice: NoticeView, now: datetime) -> NoticeParts:
 
 
 def _own_problem(texts: Texts, notice: NoticeView, service: str, since: str) -> NoticeParts:
-    context = notice.facts.get("context", {})
     title = texts(f"notice.problem.{service}")
-    count = int(context.get(COUNTED[service], 0))
-    before = texts.number(int(context.get("before", 0)))
-    side = _service(texts, str(context.get("side", Service.CLOUDLINK)))
-    box = note(
-        "warning",
-        "⚠️",
-        texts.plural(f"notice.problem.{service}.what", count, before=before, side=side),
-        texts(f"notice.problem.{service}.remedy"),
-        since,
-    )
+    box = own_problem(texts, service, notice.facts.get("context", {}), since)
     data = {"integration": notice.integration.id}
     return title, "⚠️", [box], [button(texts("button.status"), "status.show", data), *_later(texts, notice)]
 
@@ -189,7 +177,7 @@ def _clear(texts: Texts, notice: NoticeView, _now: datetime) -> NoticeParts:
         title = texts("notice.clear.lists.believed")
         box = note("accent", "ℹ️", texts("notice.clear.lists.believed.what"))
     else:
-        title = texts(key, service=_service(texts, service))
+        title = texts(key, service=service_name(texts, service))
         box = note("good", "✅", texts("notice.clear.after", span=span))
     return (
         title,
@@ -245,11 +233,6 @@ def _error(notice: NoticeView) -> SyncError:
 def _in_words(texts: Texts, notice: NoticeView, error: SyncError) -> FormError:
     integration = notice.integration
     return form_error(error, texts, notice.links, integration.client_id)
-
-
-def _service(texts: Texts, service: str) -> str:
-    key = f"service.{service}"
-    return texts(key) if key in texts.keys else capped(service)
 
 
 def _replace(texts: Texts, notice: NoticeView, certificate: bool) -> Action:

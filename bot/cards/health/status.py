@@ -13,6 +13,7 @@ from microsoft_teams.cards.core import Action, CardElement, Container
 from bot.activity import Card
 from bot.cards.field_errors import FormError, Links, form_error
 from bot.cards.health.expiry import expiry
+from bot.cards.health.own_problems import own_problem
 from bot.cards.health.picture import last_day, people_now
 from bot.cards.health.proof import proof
 from bot.cards.health.remedies import is_lasting, remedies
@@ -34,6 +35,7 @@ from bot.languages import Texts
 from sync.domain.errors import SyncError
 from sync.domain.model import CredentialKind, Freshness, IntegrationView, Service, Status
 from sync.domain.presence import Effect
+from sync.problems.incidents import LISTS
 
 UNKNOWN_SHOWN = 5
 FIRST = (Service.ENTRA, Service.GRAPH, Service.CLOUDLINK)
@@ -74,6 +76,7 @@ def status_card(texts: Texts, view: StatusView) -> Card:
     body: list[CardElement] = [
         header(symbol, title, capped(view.integration.name)),
         *_problems(texts, view, faults),
+        *(own_problem(texts, LISTS, facts) for facts in status.lists_shrunk),
         *_shown(texts, view, faults),
         *_services(texts, status, faults),
         _figures(texts, status, faults),

@@ -220,6 +220,7 @@ def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
     refused = replace(MANY, proof=Proof(NOW, refused=True))
     yield "status_read_back_refused", _status(texts, [None, None, None], many=refused)
     wrong, unavailable = example(Fault.ENTRA_SECRET_EXPIRED), example(Fault.CLOUDLINK_UNREACHABLE)
+    yield "status_lists_shrunk", _status(texts, [None, None, None], shrunk=True)
     yield "status_closed", _status(texts, [None, None, None], closed=True)
     yield "status_closed_delayed", _status(texts, [unavailable, None, None], closed=True)
     yield "status_closed_expired", _status(texts, [None, wrong, None], closed=True)
@@ -285,6 +286,7 @@ def _status(
     many: Figures = FEW,
     name: str = "Head office",
     closed: bool = False,
+    shrunk: bool = False,
 ) -> Card:
     """A fault began 12 minutes ago, after the last change."""
     since, is_faulty = NOW - timedelta(minutes=12), any(errors)
@@ -311,6 +313,7 @@ def _status(
         shown_since=NOW - timedelta(days=8) if enabled and not is_faulty else None,
         shown_now=many.in_a_call if enabled else 0,
         missing=many.waiting if enabled else 0,
+        lists_shrunk=({"people": 28, "before": 28, "side": "cloudlink"},) if shrunk else (),
         day=report.day() if enabled else (),
     )
     return status_card(texts, StatusView(sample, LINKS, NOW, "Europe/Lisbon", "29:reader", may_edit=True))

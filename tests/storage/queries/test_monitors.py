@@ -84,9 +84,10 @@ async def test_the_last_completed_rotation_succeeded(database: Database) -> None
     await stored(
         database,
         rotation("older", finished_at=NOON - timedelta(days=9)),
-        rotation("good"),
-        rotation("failed", fault="entra.refused", finished_at=later),
-        rotation("running", finished_at=None),
+        rotation("good", fault="monitors"),
+        rotation("failed", fault="entra.refused", step="failed", finished_at=later),
+        rotation("certificate", credential="certificate", finished_at=later),
+        rotation("running", step="prove", finished_at=None),
     )
     async with database.session() as session:
         found = await monitors.last_completed_rotation(session, "t1", "i1")

@@ -15,6 +15,7 @@ from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
 from sync.domain.model import IntegrationView
 from sync.domain.roles import Role
+from sync.domain.rotation import OldSecretLeft
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import TENANT, RecordingTurn, buttons, error_below, inputs, press, words
 from tests.support.bot.setup_wizard import at_preview
@@ -53,7 +54,10 @@ async def keep(chat: Chat, *rows: Any) -> None:
 
 
 async def rotated(chat: Chat, view: IntegrationView, name: str = "r1", kind: str = "by_hand") -> None:
+    """A rotation that ended well; one by the bot left the old secret to the monitors that are listed."""
+    left = "" if kind == "by_hand" else OldSecretLeft.MONITORS
     given: dict[str, Any] = {"integration_id": view.id, "owner_tenant": TENANT, "kind": kind, "step": "done"}
+    given["fault"] = left
     await keep(chat, Rotation(id=name, started_at=chat.now, finished_at=chat.now, **given))
 
 

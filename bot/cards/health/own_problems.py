@@ -1,0 +1,28 @@
+"""Problems that are no service's refusal, such as a list that shrank: what was found, and what happens next."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from microsoft_teams.cards.core import Container
+
+from bot.cards.parts import capped, note
+from bot.languages import Texts
+from sync.domain.model import Service
+from sync.problems.incidents import CLOCK, EFFECT, EVENTS, LISTS, PEOPLE
+
+COUNTED = {PEOPLE: "people", LISTS: "people", CLOCK: "minutes", EVENTS: "calls", EFFECT: "people"}
+"""The fact that the sentence of such a problem counts."""
+
+
+def own_problem(texts: Texts, service: str, facts: Mapping[str, Any], since: str = "") -> Container:
+    """The problem and its remedy; ``facts`` are those stored with it, ``since`` says when it began."""
+    count = int(facts.get(COUNTED[service], 0))
+    before = texts.number(int(facts.get("before", 0)))
+    side = service_name(texts, str(facts.get("side", Service.CLOUDLINK)))
+    what = texts.plural(f"notice.problem.{service}.what", count, before=before, side=side)
+    return note("warning", "⚠️", what, texts(f"notice.problem.{service}.remedy"), since)
+
+
+def service_name(texts: Texts, service: str) -> str:
+    key = f"service.{service}"
+    return texts(key) if key in texts.keys else capped(service)
