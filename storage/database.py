@@ -29,7 +29,8 @@ Guard = Callable[[AsyncSession], Awaitable[None]]
 _guard: ContextVar[Guard | None] = ContextVar("guard", default=None)
 
 CONNECTIONS = 10
-"""How many connections a process keeps open: opening one costs more than most statements do."""
+"""How many connections a process keeps open, for sessions and for ticks each: opening one costs more than most
+statements do. It never has more, so that no crowd takes all that the server allows: others wait for one."""
 
 
 class Database:
@@ -184,8 +185,9 @@ async def open_database(url: str) -> AsyncIterator[Database]:
     """A database for the length of the block. Raises ``ValueError`` for an address that cannot be one."""
     address = database_url(url)
     if not address.drivername.startswith("sqlite"):
-        engine = create_async_engine(address, pool_pre_ping=True, pool_size=CONNECTIONS)
-        blocking = create_engine(sync_url(address), pool_pre_ping=True, pool_size=CONNECTIONS)
+        limits = {"pool_size": CONNECTIONS, "max_overflow": 0}
+        engine = create_async_engine(address, pool_pre_ping=True, **limits)
+        blocking = create_engine(sync_url(address), pool_pre_ping=True, **limits)
     else:
         if address.database:
             _make_private_file(Path(address.database))

@@ -77,8 +77,8 @@ async def _retire(session: AsyncSession, person: Person, now: datetime) -> None:
 
 
 async def _remove(session: AsyncSession, person: Person) -> None:
-    """What an administrator chose is kept with CloudLink's id of the user, for the case that they come back."""
-    if person.excluded or person.chosen_user_id or person.chosen_mapping:
+    """What was chosen for or by them is kept with CloudLink's id of the user, for the case that they come back."""
+    if person.excluded or person.opted_out or person.chosen_user_id or person.chosen_mapping:
         await endpoints.forget_all(session, person.id)
         _store_directory(person, GONE_FROM_CLOUDLINK)
         person.line, person.desired, person.heard_at, person.due_at = LineState.UNKNOWN, None, None, None

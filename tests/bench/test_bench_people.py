@@ -11,14 +11,18 @@ from sqlalchemy import insert
 from core.text import searchable
 from storage.database import Database
 from storage.encryption import Encryption
+from storage.queries.people import groups
 from storage.queries.people.directory_people import PeopleQuery
 from storage.tables.people import Person
 from sync.credentials.store import CredentialStore
 from sync.domain.model import Actor
 from sync.domain.people import PeopleFilter
 from sync.domain.presence import TALKING
+from sync.people.opt_out import OptOut
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
+from sync.people.scope.editor import ScopeEditor
+from sync.people.scope.rules import Rule, RuleKind, Scope, ScopeMode, Side
 from sync.presence.reader import PresenceReader
 from sync.teams.quota import Quota, QuotaLedger
 from tests.support.services.fake_services import context_of
@@ -28,7 +32,7 @@ from tests.support.storage.stores import empty_store, integration, stored, with_
 PEOPLE, SECONDS = 100_000, 0.3
 GIVEN = ("Ana", "Bruno", "Catarina", "Diogo", "Inês", "João", "Luís", "Margarida", "Sofia", "Zé")
 FAMILY = ("Almeida", "Carvalho", "Conceição", "Costa", "Ferreira", "Lopes", "Martins", "Nunes", "Pereira", "Silva")
-ONCE = frozenset({"exclude", "show again", "clear"})
+ONCE = frozenset({"exclude", "show again", "clear", "scope, saved", "stop showing my calls"})
 ENCRYPTION = Encryption([Fernet.generate_key().decode()])
 
 pytestmark = pytest.mark.long
@@ -65,6 +69,9 @@ async def database(tmp_path: Path, each_database: str) -> AsyncIterator[Database
             async with opened.writing() as session:
                 rows = [someone(place) for place in range(start, start + 10_000)]
                 await (await session.connection()).execute(insert(Person), rows)
+        async with opened.writing() as session:
+            members = [f"t{place}" for place in range(0, PEOPLE, 2)]
+            await groups.add(session, "i1", "g1", members)
         yield opened
 
 
@@ -77,7 +84,26 @@ async def test_every_command_answers_in_time(database: Database) -> None:
     def listed(**query: object) -> Callable[[], Awaitable[object]]:
         return lambda: roster.page("t1", "i1", PeopleQuery(**query, talking=TALKING))  # type: ignore[arg-type]
 
+    scopes, opt_out = ScopeEditor(context, store), OptOut(context)
+    address, extensions, group = (
+        Scope(ScopeMode.EXCEPT, (Rule(kind, value),))
+        for kind, value in (
+            (RuleKind.ADDRESS, "*7@example.com"),
+            (RuleKind.EXTENSIONS, "000100-000199"),
+            (RuleKind.GROUP, "g1"),
+        )
+    )
+    every = Scope(ScopeMode.ONLY, tuple(Rule(RuleKind.EXTENSIONS, f"{n:06}") for n in range(20)))
+
     calls: dict[str, Callable[[], Awaitable[object]]] = {
+        "scope": lambda: scopes.view("t1", "i1"),
+        "scope, tried by address": lambda: scopes.preview("t1", "i1", address),
+        "scope, tried by extension": lambda: scopes.preview("t1", "i1", extensions),
+        "scope, tried by group": lambda: scopes.preview("t1", "i1", group),
+        "scope, tried by twenty rules": lambda: scopes.preview("t1", "i1", every),
+        "scope, who goes, the last page": lambda: scopes.page("t1", "i1", every, Side.GO, "p099990"),
+        "scope, saved": lambda: scopes.save("t1", "i1", 1, extensions, by),
+        "stop showing my calls": lambda: opt_out.choose("t1", "t50001", by, opted_out=True),
         "people": listed(),
         "people, the last page": listed(after="p099990"),
         **{f"people, {one}": listed(filter=one.value, by="rui") for one in PeopleFilter},

@@ -26,6 +26,10 @@ def hire(world: World, graph: GraphModel) -> dict[str, PhoneSystem]:
         for name, phones in systems.items():
             if name == ACCOUNTS[0] or dice.random() < 0.4:
                 _hire(phones, number, address)
+    if world.has(Kind.GUESTS):
+        address = "partner@elsewhere.example"
+        graph.users["guest-1"] = User("guest-1", "partner#EXT#@example.com", address, guest=True)
+        _hire(systems[ACCOUNTS[0]], number_of_people + 1, address)
     if world.has(Kind.MATCHES_BY_HAND):
         for number in range(1, 4):
             graph.users[f"free-{number}"] = User(f"free-{number}", f"free{number}@example.com")

@@ -127,6 +127,10 @@ class Connection(SqliteConnection):
         await pass_time(self._random)
         return result
 
+    async def close(self) -> None:
+        """There is no thread to be waited for."""
+        self.kill()
+
     def kill(self) -> None:
         raw, self._connection = self._connection, None
         if raw is None:

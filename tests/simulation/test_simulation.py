@@ -9,8 +9,9 @@ from tests.support.tools import ROOT
 
 
 @pytest.mark.timeout(400)
-def test_after_each_day_teams_shows_what_the_phones_say() -> None:
-    command = [sys.executable, "-m", "tests.simulation", "--seconds", "40"]
+@pytest.mark.parametrize("seeds", ["0-99", "100-199"])
+def test_after_each_day_teams_shows_what_the_phones_say(seeds: str) -> None:
+    command = [sys.executable, "-m", "tests.simulation", "--seeds", seeds, "--seconds", "20"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr

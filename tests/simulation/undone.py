@@ -32,9 +32,9 @@ def _nobody_else_wishes(*_: Any) -> dict[str, Presence]:
 
 
 def _match_guests(
-    people: Sequence[CloudLinkUser], accounts: Sequence[TeamsUser], proxies: bool = False
+    people: Sequence[CloudLinkUser], accounts: Sequence[TeamsUser], proxies: bool, chosen: Mapping[str, str]
 ) -> list[matching.Matching]:
-    return matching.match(people, [replace(each, guest=False) for each in accounts], proxies)
+    return matching.match(people, [replace(each, guest=False) for each in accounts], proxies, chosen)
 
 
 UNDONE: Mapping[str, AbstractContextManager[Any]] = {
@@ -43,5 +43,5 @@ UNDONE: Mapping[str, AbstractContextManager[Any]] = {
     "times_of_the_future_are_believed": patch.object(line_state, "_believed", lambda at, _now: at),
     "ringing_is_a_call": patch.dict(mapping.DEFAULTS, {LineState.RINGING: Presence.IN_A_CALL}),
     "others_wishes_are_ignored": patch("sync.flow.tick.wishes", _nobody_else_wishes),
-    "guests_are_matched": patch("sync.people.directory_sync.match", _match_guests),
+    "guests_are_matched": patch("sync.people.difference.match", _match_guests),
 }

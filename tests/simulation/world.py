@@ -57,6 +57,7 @@ class Kind(StrEnum):
     MATCHES_BY_HAND = "matches_by_hand"
     SHOWN_AGAIN = "shown_again"
     MAPPINGS = "mappings"
+    GUESTS = "guests"
 
 
 RARE = frozenset({Kind.NO_EVENTS, Kind.NO_POLLS, Kind.CLOCK_STEPS, Kind.SLEEPS, Kind.STORE_AWAY, Kind.POWER_CUTS})
@@ -67,7 +68,7 @@ QUIET = frozenset(
     {
         *(Kind.SECOND_DEVICES, Kind.HOT_DESKS, Kind.OTHER_WORDS, Kind.EVENTS_DOUBLED, Kind.CLOUDLINK_CLOCK),
         *(Kind.POLLS_WITHOUT_TIMES, Kind.POLLS_WITHOUT_USERS, Kind.SLOW_POLLS, Kind.SHARED_APPLICATION),
-        *(Kind.PERSON_REFUSED, Kind.SHORT_SESSIONS),
+        *(Kind.PERSON_REFUSED, Kind.SHORT_SESSIONS, Kind.WRONG_DATES, Kind.GUESTS),
         *(Kind.EXCLUSIONS, Kind.MATCHES_BY_HAND, Kind.SHOWN_AGAIN, Kind.MAPPINGS),
     }
 )

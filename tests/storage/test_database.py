@@ -4,8 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
-from storage.database import Database, database_url, make_private_folder, open_database
+from storage.database import CONNECTIONS, Database, database_url, make_private_folder, open_database
 from storage.queries import integrations
 from storage.schema import migrate
 from tests.support.storage.stores import empty_store, integration, read_integration, stored
@@ -162,3 +163,17 @@ def test_an_at_sign_in_the_password_is_named_and_the_address_not_repeated(given:
 )
 def test_an_address_that_is_right_is_taken(given: str) -> None:
     assert database_url(given)
+
+
+async def test_however_many_sessions_are_wanted_a_process_has_so_many_connections(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        if database.is_sqlite:
+            return
+
+        async def server_process() -> int:
+            async with database.session() as session:
+                await session.exec(text("SELECT pg_sleep(0.02)"))  # type: ignore[call-overload]
+                found = await session.exec(text("SELECT pg_backend_pid()"))  # type: ignore[call-overload]
+                return int(found.scalar_one())
+
+        assert len(set(await asyncio.gather(*(server_process() for _ in range(3 * CONNECTIONS))))) <= CONNECTIONS

@@ -127,6 +127,7 @@ def _mode(texts: Texts, typed: Typed) -> ChoiceSetInput:
         choices=[Choice(title=texts(f"scope.mode.{mode}"), value=mode.value) for mode in ScopeMode],
         value=typed.mode or ScopeMode.EVERYONE.value,
         style="expanded",
+        wrap=True,
     )
 
 
@@ -166,6 +167,7 @@ def _sites(texts: Texts, sites: Sequence[Site], chosen: str) -> ChoiceSetInput:
         value=chosen or None,
         is_multi_select=True,
         style="expanded",
+        wrap=True,
     )
 
 
@@ -189,16 +191,18 @@ def _form_actions(texts: Texts, view: IntegrationView) -> list[Action]:
     ]
 
 
-def dry_run(texts: Texts, view: IntegrationView, wanted: Scope, changes: Changes) -> Card:
-    """Who comes and who goes with ``wanted``, before it is saved."""
+def dry_run(
+    texts: Texts, view: IntegrationView, wanted: Scope, changes: Changes, sites: Sequence[Site] = ()
+) -> Card:
+    """Who comes and who goes with ``wanted``, before it is saved; a site is named by someone who is there."""
     title = texts("scope.dry_run")
     body: list[CardElement] = [
         header("🎯", title, capped(view.name, 40)),
-        *_said(texts, wanted),
+        *_said(texts, wanted, sites),
         tiles(
-            (str(changes.come), texts("scope.come")),
-            (str(changes.go), texts("scope.go")),
-            (str(changes.shown), texts("scope.then")),
+            (texts("scope.come"), texts.number(changes.come)),
+            (texts("scope.go"), texts.number(changes.go)),
+            (texts("scope.then"), texts.number(changes.shown)),
         ),
     ]
     data = _carried(view, wanted)
@@ -240,13 +244,18 @@ def side_page(
 
 
 def _someone(side: Side, someone: Someone) -> CardElement:
-    return row(SYMBOLS[side], capped(someone.name, 50) or someone.id, someone.extension)
+    name = capped(someone.name, 50) or someone.id
+    return row(SYMBOLS[side], " · ".join(part for part in (name, someone.extension) if part))
 
 
-def _said(texts: Texts, scope: Scope) -> list[CardElement]:
+def _said(texts: Texts, scope: Scope, sites: Sequence[Site] = ()) -> list[CardElement]:
     """The scope in words."""
+    someone = {site.id: texts("scope.site.of", someone=capped(site.someone, 40)) for site in sites}
     said: list[CardElement] = [text(texts(f"scope.mode.{scope.mode}"), weight="Bolder")]
-    said += [row("•", rule_words(texts, rule.kind, rule.said)) for rule in scope.rules[:MAX_SAID]]
+    said += [
+        row("•", someone.get(rule.value) or rule_words(texts, rule.kind, rule.said))
+        for rule in scope.rules[:MAX_SAID]
+    ]
     if len(scope.rules) > MAX_SAID:
         said.append(plain(texts.plural("preview.more", len(scope.rules) - MAX_SAID), subtle=True))
     return said if scope.may_opt_out else [*said, row("•", texts("scope.no_opt_out"))]

@@ -64,7 +64,7 @@ async def preview(context: TurnContext) -> None:
     if isinstance(wanted, list):
         return await context.show(cards.form(context.texts, view, found, typed, wanted))
     changes = await context.operations.scopes.preview(context.tenant, view.id, wanted)
-    return await context.show(cards.dry_run(context.texts, view, wanted, changes))
+    return await context.show(cards.dry_run(context.texts, view, wanted, changes, found.sites))
 
 
 async def page(context: TurnContext) -> None:

@@ -111,7 +111,7 @@ def _filtered(query: PeopleQuery) -> list[ColumnElement[bool]]:
             return [or_(unmatched, col(Person.refusal) != "", not_(is_shown()))]
         case "not_shown":
             differs = col(Person.desired).is_distinct_from(col(Person.applied))
-            return [col(Person.desired).is_not(None), differs]
+            return [col(Person.desired).is_not(None), differs, is_shown()]
         case "excluded":
             return [col(Person.excluded).is_(True)]
         case "outside":

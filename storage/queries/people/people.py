@@ -293,7 +293,7 @@ async def wished(session: AsyncSession, integration_id: str) -> tuple[int, int]:
         col(Person.desired).is_not(None),
         col(Person.teams_user_id).is_not(None),
         col(Person.unmatched).is_(None),
-        col(Person.excluded).is_(False),
+        hidden.is_shown(),
         col(Person.gone).is_(False),
         col(Person.refusal) == "",
     )

@@ -72,7 +72,7 @@ def _errors(texts: Texts) -> list[FormError]:
 
 def _dry_runs(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     changes = Changes(12, 31_204, 42, PEOPLE[:5], PEOPLE[5:])
-    yield "scope_dry_run", cards.dry_run(texts, one, SOME, changes)
+    yield "scope_dry_run", cards.dry_run(texts, one, SOME, changes, SITES)
     yield "scope_dry_run_nobody", cards.dry_run(texts, one, Scope(may_opt_out=False), Changes(0, 0, 141))
     yield "scope_page", cards.side_page(texts, one, SOME, Side.GO, PEOPLE, has_more=True)
     groups = tuple(Rule(RuleKind.GROUP, f"{GROUP[:-2]}{n:02}", LONG[:120]) for n in range(MAX_RULES))

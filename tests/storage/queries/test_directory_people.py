@@ -87,17 +87,21 @@ FILTERED = [
     person("refused", refusal="403 Forbidden"),
     person("out", excluded=True, changed_by="rui"),
     person("gone", gone=True, line="on_call", excluded=True, changed_by="rui"),
+    person("outer", outside="only", desired="Busy/InACall"),
+    person("own", opted_out=True, desired="Busy/InACall"),
 ]
 
 
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [
-        ("everyone", ["guest", "idle", "missing", "never compared", "out", "refused", "talking"]),
+        ("everyone", ["guest", "idle", "missing", "never compared", "out", "outer", "own", "refused", "talking"]),
         ("on_the_phone", ["missing", "talking"]),
-        ("left_out", ["guest", "never compared", "out", "refused"]),
+        ("left_out", ["guest", "never compared", "out", "outer", "own", "refused"]),
         ("not_shown", ["missing"]),
         ("excluded", ["out"]),
+        ("outside", ["outer"]),
+        ("opted_out", ["own"]),
         ("my_changes", ["out"]),
     ],
 )

@@ -17,8 +17,20 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from bot.chat.exports.links import FILE
+from bot.chat.exports.links import (
+    CERTIFICATES,
+    DIAGNOSTICS,
+    FILE,
+    HISTORY,
+    MONITOR_SECRETS,
+    PEOPLE,
+    REPORT,
+    ExportLinks,
+    ExportRequest,
+)
 from bot.commands import COMMANDS
+from bot.languages import Language
+from core.clock import utc_now
 from storage.tables.integrations import Integration
 from sync.credentials import service as credential_service
 from sync.domain.roles import Role
@@ -47,6 +59,7 @@ TENANT, OTHER_TENANT = "aaaaaaaa-0000-4000-8000-00000000000a", "bbbbbbbb-0000-40
 ADA = Person(TENANT, "ada00000-0000-4000-8000-000000000001", "Ada of Vale Verde")
 RUI = Person(TENANT, "0a100000-0000-4000-8000-000000000002", "Rui of Vale Verde")
 BIA = Person(OTHER_TENANT, "b1a00000-0000-4000-8000-000000000003", "Bia from elsewhere")
+STRANGER = Person(TENANT, "57a00000-0000-4000-8000-000000000005", "Sol the stranger")
 OWN = "an-integration-of-their-own"
 FORMS = ("execute", "submit")
 REFUSED = ("For administrators only", PT("refused.title"))
@@ -148,7 +161,7 @@ RECIPES: Mapping[str, tuple[str, ...]] = {
 ID_PATTERN = re.compile(r"(?:(?:rotation|monitor)-of-)?[0-9a-f]{32}|monitor-of-[a-z-]+")
 """The shape of the tenant's ids."""
 
-HISTORY = ("history.show", "history.page", "history.filter", "export.link", "export.text", "remove.progress")
+SEES_REMOVED = ("history.show", "history.page", "history.filter", "export.link", "export.text", "remove.progress")
 """The verbs that know removed integrations, in their own tenant."""
 
 HOSTILE = ("", "-1", "9" * 40, "' OR 1=1 --", "🎈" * 999, "a\x00b")
@@ -293,8 +306,7 @@ async def _post_event(bot: BotProcess, token: str, account: str, subscription: s
 
 
 async def test_an_export_link_returns_its_own_tenants_history_only(target: Target) -> None:
-    bot, rows = target.bot, await all_rows(target.bot.database)
-    private = tenant_data.private_words((row for row in rows if not tenant_data.belongs(row[1], BIA, {OWN})), BIA)
+    bot, private = target.bot, await _private_for_bia(target)
     ours, others_rows = await _file(bot, await _link(bot, ADA)), await _file(bot, await _link(bot, BIA))
     assert "Ada of Vale Verde" in ours
     assert [word for word in private if word in others_rows] == []
@@ -308,12 +320,22 @@ async def test_an_export_link_returns_its_own_tenants_history_only(target: Targe
 
 
 async def test_an_export_of_another_tenants_integration_holds_nothing_of_it(target: Target) -> None:
+    """No file and no page, for another tenant's administrator or for a person of the tenant who has no role."""
     bot, private = target.bot, await _private_for_bia(target)
+    links = ExportLinks(bot.encryption, utc_now, public_url=bot.url)
     named = {data["integration"] for _, data in target.payloads if "integration" in data}
-    for name in (*filter(ID_PATTERN.fullmatch, sorted(named)), target.removed, uuid4().hex):
-        lines = await _file(bot, await _link(bot, BIA, integration=name))
-        assert [word for word in private if word in lines] == []
-        assert len(lines.splitlines()) == 1
+    ids = (*filter(ID_PATTERN.fullmatch, sorted(named)), target.removed, uuid4().hex, "")
+    before = await _rows_not_of_bia(bot)
+    for who, name in product((BIA, STRANGER), ids):
+        about = (who.tenant, who.object_id, Language.ENGLISH, name)
+        files = [links.create(ExportRequest(*about, file), "") for file in (HISTORY, PEOPLE, DIAGNOSTICS, REPORT)]
+        pages = [links.create(ExportRequest(*about), "", path) for path in (CERTIFICATES, MONITOR_SECRETS)]
+        for method, url in (*product(["GET"], [*files, *pages]), ("POST", pages[1])):
+            async with bot.surroundings.http.request(method, url) as answer:
+                said = await answer.text(errors="replace")
+                assert who is BIA or answer.status == 404, url
+            assert [word for word in private if word in said] == [], (who.name, name)
+    assert await _rows_not_of_bia(bot) == before
 
 
 @pytest.mark.long
@@ -325,7 +347,7 @@ async def test_a_removed_integration_is_nobodys(target: Target) -> None:
     for who in (BIA, ADA):
         await bot.say(who, "help")
     for who, (verb, data) in product((BIA, ADA), verbs.items()):
-        if "integration" in data and verb not in HISTORY:
+        if "integration" in data and verb not in SEES_REMOVED:
             same = _with_unknown_ids(data)
             tries = [_with_new_press_id(same) | {"integration": name} for name in (target.removed, "0" * 32)]
             one, other = [_comparable(await bot.press(who, verb, each), each) for each in tries]
@@ -376,8 +398,11 @@ async def test_a_press_of_another_tenants_card_uses_nothing_up_and_changes_no_ca
 
 
 async def _private_for_bia(target: Target) -> frozenset[str]:
-    rows = await all_rows(target.bot.database)
-    return tenant_data.private_words((row for row in rows if not tenant_data.belongs(row[1], BIA, {OWN})), BIA)
+    return tenant_data.private_words(await _rows_not_of_bia(target.bot), BIA)
+
+
+async def _rows_not_of_bia(bot: BotProcess) -> list[tuple[str, dict[str, Any]]]:
+    return [row for row in await all_rows(bot.database) if not tenant_data.belongs(row[1], BIA, {OWN})]
 
 
 async def _link(bot: BotProcess, who: Person, **data: str) -> str:

@@ -214,15 +214,17 @@ async def test_who_stops_matching_during_a_call_is_due_to_be_cleared_now(tmp_pat
 
 async def test_what_was_chosen_for_someone_who_is_gone_applies_when_they_are_back(tmp_path: Path) -> None:
     """Of whom nothing but that is kept; and what is kept makes no match slower."""
-    async with bench(tmp_path, person("ana", excluded=True), person("bob", chosen_user_id="teams eve")) as at:
+    own = person("own", opted_out=True)
+    async with bench(tmp_path, person("ana", excluded=True), person("bob", chosen_user_id="teams eve"), own) as at:
         at.set_users(ana="teams ana", eve="teams eve", tom="teams tom")
         at.set_people("tom")
         await at.directory_sync.match("i1")
         gone = (await at.rows())[""]
         assert (gone.gone, gone.address, gone.extension, gone.search) == (True, "", None, "")
-        at.set_people("tom", "ana", "bob")
+        at.set_people("tom", "ana", "bob", "own")
         await at.directory_sync.match("i1")
         rows = await at.rows()
+        assert rows["own"].opted_out
         assert (rows["ana"].excluded, rows["ana"].gone, rows["ana"].teams_user_id) == (True, False, "teams ana")
         assert (rows["bob"].chosen_user_id, rows["bob"].teams_user_id) == ("teams eve", "teams eve")
 
