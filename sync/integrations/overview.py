@@ -28,11 +28,7 @@ MAX_PREVIEWED = 250
 """Phones polled for a preview; with more people the rest are polled once the integration is enabled."""
 
 DAY, PARTS, PART_HOURS = timedelta(hours=24), 8, 3
-<<<<<<< HEAD
-"""The last day is shown in so many parts of so many hours."""
-=======
 """The last day in so many parts of so many hours."""
->>>>>>> origin/main
 
 WEBHOOK_AGE = 1
 """Seconds within which a change reported by a webhook is known here."""
