@@ -83,6 +83,7 @@ class Act(StrEnum):
     ALERTS_OFF = "alerts_off"
     ALERTS_QUIET = "alerts_quiet"
     ALERTS_DIGEST = "alerts_digest"
+    DRILL = "drill"
     PERSON_EXCLUDE = "person_exclude"
     PERSON_INCLUDE = "person_include"
     PERSON_RESEND = "person_resend"

@@ -75,6 +75,7 @@ from sync.presence.reader import PresenceReader
 from sync.presence.status_messages import StatusMessageWriter
 from sync.problems.clock_skew import ClockSkewMonitor
 from sync.problems.notice_scheduler import NoticeScheduler
+from sync.reports.drills import Drills
 from sync.reports.reports import Reports
 from sync.scheduling.cleanup import Cleanup
 from sync.scheduling.hours import HoursJob
@@ -245,11 +246,12 @@ class _Parts:
         config, context, store = self.config, self.context, self.store
         gauges = StoreGauges(context.database, context.metrics, context.clock)
         reach = Reach(bool(config.public_url), timedelta(seconds=config.intervals.poll))
+        overview = Overview(context, self.directory_sync, self.poller, reach)
         teardown = TenantTeardown(context, store, self.quota)
         return Engine(
             integrations=IntegrationService(context, store, config.initial_version, config.max_integrations),
             editor=Editor(context, store, self.directory_sync, teardown),
-            overview=Overview(context, self.directory_sync, self.poller, reach),
+            overview=overview,
             connection_test=self.connection_test,
             credentials=CredentialService(context, store, config.host),
             monitor_secrets=MonitorSecrets(context, store),
@@ -260,6 +262,7 @@ class _Parts:
             scopes=self.scopes,
             opt_out=OptOut(context),
             reports=self.reports,
+            drills=Drills(context, overview, config.intervals),
             imports=PeopleImporter(context),
             schedules=ScheduleEditor(context),
             messages=MessageEditor(context),

@@ -16,6 +16,7 @@ from sync.people.opt_out import OptOut
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
 from sync.people.scope.editor import ScopeEditor
+from sync.reports.drills import Drills
 from sync.reports.reports import Reports
 from sync.updates.service import UpdateService
 
@@ -40,6 +41,7 @@ class Operations:
     scopes: ScopeEditor
     opt_out: OptOut
     reports: Reports
+    drills: Drills
     imports: PeopleImporter
     schedules: ScheduleEditor
     messages: MessageEditor

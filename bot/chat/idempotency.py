@@ -54,6 +54,7 @@ ACTS: Mapping[str, str] = {
     "rotate.save": "rotate.progress",
     "rotate.start": "rotate.progress",
     "schedule.save": "schedule.show",
+    "scope.save": "scope.show",
     "setup.now": "enable.preview",
     "setup.save": "setup.resume",
     "update.install": "update.show",

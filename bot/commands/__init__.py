@@ -4,7 +4,7 @@ from bot.chat.context import Command
 from bot.commands import help, language, people  # noqa: A004
 from bot.commands.access import admins, claim, history
 from bot.commands.credentials import auto_rotate, certificate, monitors, rotate
-from bot.commands.health import alerts, connection_test, diagnostics, report, status
+from bot.commands.health import alerts, connection_test, diagnostics, drill, report, status
 from bot.commands.integrations import edit, listing, remove, update
 from bot.commands.presence import disable, enable, mapping, messages, schedule
 from bot.commands.setup import command as setup
@@ -22,6 +22,7 @@ COMMANDS: tuple[Command, ...] = (
     update.COMMAND,
     connection_test.COMMAND,
     diagnostics.COMMAND,
+    drill.COMMAND,
     remove.COMMAND,
     listing.COMMAND,
     edit.COMMAND,

@@ -9,7 +9,7 @@ from sync.domain.model import IntegrationView
 from sync.domain.roles import GRANTABLE, Role
 
 GROUPS = {
-    "watch": ("status", "report", "integrations", "test", "history"),
+    "watch": ("status", "report", "integrations", "test", "drill", "history"),
     "people": ("people", "why", "person", "me", "opt_out", "export_people"),
     "rules": ("mapping", "schedule", "messages", "scope", "import_people"),
     "change": ("setup", "enable", "disable", "edit", "update", "remove"),

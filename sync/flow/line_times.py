@@ -5,10 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 from storage.flow.rows import IntegrationRow, PersonRow
 from storage.queries.people.hidden import hidden_by
-from sync.domain.presence import STALE_AFTER
-from sync.presence.mapping import MAPPABLE
+from sync.domain.presence import BUSY_LINES, STALE_AFTER
 
-COUNTED = frozenset(state.value for state in MAPPABLE)
+COUNTED = frozenset(state.value for state in BUSY_LINES)
 LONGEST = timedelta(days=2)
 
 

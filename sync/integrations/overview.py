@@ -8,6 +8,7 @@ from storage.queries import events as event_store
 from storage.queries import integrations, monitors
 from storage.queries.health import problems
 from storage.queries.people import directory, people
+from storage.tables.problems import Problem
 from sync.domain.context import Context
 from sync.domain.model import Freshness, Preview, Status, Unmatched
 from sync.domain.presence import TALKING
@@ -18,7 +19,7 @@ from sync.presence import proof
 from sync.presence.delays import delay_of
 from sync.presence.hours import counted
 from sync.problems import health
-from sync.problems.incidents import LISTS
+from sync.problems.incidents import EVENTS, LISTS
 from sync.scheduling.freshness import freshness_of
 from sync.tenancy import owned
 from sync.updates import available
@@ -27,7 +28,7 @@ MAX_PREVIEWED = 250
 """Phones polled for a preview; with more people the rest are polled once the integration is enabled."""
 
 DAY, PARTS, PART_HOURS = timedelta(hours=24), 8, 3
-"""The last day is told in so many parts of so many hours."""
+"""The last day in so many parts of so many hours."""
 
 WEBHOOK_AGE = 1
 """Seconds within which a change reported by a webhook is known here."""
@@ -62,12 +63,13 @@ class Overview:
         await self._poller.refresh(integration, at_most=MAX_PREVIEWED)
         return preview_of([row async for rows in directory.present(self._database, integration_id) for row in rows])
 
-    async def status(self, owner_tenant: str, integration_id: str) -> Status:
-        """The integration's state as stored; no service is called."""
+    async def status(self, owner_tenant: str, integration_id: str, *, rehearsed: Problem | None = None) -> Status:
+        """The integration's state as stored; no service is called. As if it had the problem ``rehearsed``, too."""
         now = self._clock()
         async with self._database.session() as session:
             integration = await owned(session, owner_tenant, integration_id)
             opened = await problems.list_open(session, integration_id)
+            opened += [rehearsed] if rehearsed else []
             counts = await people.counts(session, integration_id, TALKING)
             unknown = await event_store.list_unknown_states(session, integration_id)
             monitors_open = await monitors.count_open_tasks(session, integration_id)
@@ -78,6 +80,8 @@ class Overview:
             shown, missing = await people.wished(session, integration_id)
             day = await counted(session, integration_id, now - DAY, now)
         freshness = freshness_of(integration, now, public=self._reach.has_public_url)
+        if rehearsed and rehearsed.service == EVENTS:
+            freshness = Freshness.MISSED
         return Status(
             integration=integration_view(integration),
             service_health=health.service_health(opened),

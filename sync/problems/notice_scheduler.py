@@ -94,7 +94,7 @@ class NoticeScheduler:
         known = await notices.list_relevant(session, ids, now - RECENT, CLOSABLE)
         recent_problems = await problems.open_or_closed_since(session, ids, now - RECENT)
         rotated = await rotations.by_integration(session, ids)
-        recipients = await _recipients(session, rows)
+        recipients = await recipients_of(session, rows)
         open_ = [row.id for row in rows if any(each.state == State.SENT for each in known.get(row.id, []))]
         acts = await history.latest_by_integration(session, {row.owner_tenant for row in rows}, open_, CHANGES)
         return [
@@ -157,7 +157,7 @@ class NoticeScheduler:
                     await problems.upsert_open(session, integration_id, CLOCK, CLOCK_SKEWED, facts, False, now)
 
 
-async def _recipients(session: AsyncSession, rows: Sequence[Integration]) -> dict[str, list[Recipient]]:
+async def recipients_of(session: AsyncSession, rows: Sequence[Integration]) -> dict[str, list[Recipient]]:
     """The recipients of each integration's notices: its tenant's administrators and channels."""
     tenants = {row.owner_tenant for row in rows}
     muted = await alerts.muted_by_integration(session, tenants, [row.id for row in rows])

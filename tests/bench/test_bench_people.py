@@ -1,6 +1,8 @@
 """Every command about people with 100,000 of them: each answers within 300 ms of work, and reads a page."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from time import perf_counter
 
@@ -8,6 +10,8 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import insert
 
+from bot.chat.imports.csv_file import column_names, read_csv
+from bot.languages import load_texts
 from core.text import searchable
 from storage.database import Database
 from storage.encryption import Encryption
@@ -18,6 +22,8 @@ from sync.credentials.store import CredentialStore
 from sync.domain.model import Actor
 from sync.domain.people import PeopleFilter
 from sync.domain.presence import TALKING
+from sync.people.imports.importer import PeopleImporter
+from sync.people.imports.values import Wish
 from sync.people.opt_out import OptOut
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
@@ -125,3 +131,51 @@ async def test_every_command_answers_in_time(database: Database) -> None:
         took[name] = min([await seconds(call) for _ in range(1 if name in ONCE else 3)])
         print(f"\n{name}: {took[name] * 1000:.0f} ms", end="")
     assert {name: seconds for name, seconds in took.items() if seconds > SECONDS} == {}
+
+
+@pytest.mark.timeout(900)
+async def test_an_import_of_everyone(database: Database) -> None:
+    """A file of 100,000 lines: read in a thread, compared in slices, applied in one transaction."""
+    rows = [("Person ID", "Extension", "Address", "Excluded", "Teams user", "Matched by hand")]
+    rows += [
+        (f"p{place:06}", f"{place:06}", f"person{place}@example.com", "yes", "", "") for place in range(PEOPLE)
+    ]
+    content = "".join(",".join(f'"{cell}"' for cell in row) + "\r\n" for row in rows).encode()
+    by, importer = Actor("rui", "Rui"), PeopleImporter(context_of(database))
+    names, held = column_names(load_texts()), Held()
+    async with held.measuring():
+        began = perf_counter()
+        wishes = await asyncio.to_thread(read_csv, content, names)
+        took = {"read": perf_counter() - began}
+        took["compare"] = await seconds(lambda: importer.compare("t1", "i1", by, wishes))
+        view = await importer.newest("t1", by)
+        assert view
+        took["page"] = await seconds(lambda: importer.show("t1", by, view.id, after=50_000))
+        took["apply"] = await seconds(lambda: importer.apply("t1", by, view.id))
+        addresses = [Wish(1 + place, address=f"Person{place}@example.com", excluded=False) for place in range(10)]
+        took["ten lines by address"] = await seconds(lambda: importer.compare("t1", "i1", by, addresses))
+    print("".join(f"\n{name}: {1000 * each:.0f} ms" for name, each in took.items()), f"\nheld: {held.longest} s")
+    assert view.figures.excluded == PEOPLE
+    assert took["page"] < SECONDS
+    assert took["ten lines by address"] < SECONDS
+
+
+class Held:
+    """The longest time for which the event loop was held."""
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+
+    @asynccontextmanager
+    async def measuring(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self._tick())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    async def _tick(self) -> None:
+        while True:
+            began = perf_counter()
+            await asyncio.sleep(0.005)
+            self.longest = max(self.longest, perf_counter() - began - 0.005)

@@ -24,12 +24,12 @@ from tests.simulation.models.phones import Colleague, Device, PhoneSystem
 from tests.simulation.world import World
 from tests.support.storage.stores import sqlite_with_tables
 
-INTERVALS = Intervals(schedule=15)
-SECONDS, WARM_UP = 4500.0, 1800.0
+INTERVALS = Intervals(schedule=30)
+SECONDS, WARM_UP = 2400.0, 600.0
 """The second: seconds until the integration is set up and everybody was polled: they do not count."""
 
 
-OFFICES = ((50, 4.0), (1000, 0.4), (10_000, 0.04))
+OFFICES = ((50, 6.0), (1000, 0.4))
 """People, and calls an hour of each."""
 
 
@@ -122,7 +122,7 @@ def live(people: int, calls: float) -> Requests:
             ("tests.simulation.scenes.day", office.scene),
             ("tests.simulation.models.clients.GraphClientModel", Client),
             ("tests.simulation.virtual_time.MAX_TURNS", 1_000_000),
-            ("tests.simulation.world.World.note", lambda _self, _text: None),
+            ("tests.simulation.world.World.note", lambda *_: None),
         ):
             stack.enter_context(patch(name, value))
         sqlite_with_tables(Path(folder))

@@ -173,3 +173,9 @@ def test_a_torn_key_file_is_named_and_left_alone(content: str, tmp_path: Path) -
         key_from_file(path)
     assert NEW[:20] not in str(caught.value)
     assert path.read_text() == content
+
+
+def test_of_two_that_find_no_key_file_the_first_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = key_from_file(tmp_path / "secret.key")
+    monkeypatch.setattr(Path, "exists", lambda _: False)
+    assert key_from_file(tmp_path / "secret.key") == first

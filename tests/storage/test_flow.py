@@ -89,7 +89,7 @@ async def test_an_error_keeps_its_kind_and_undoes_the_whole_transaction(tmp_path
 async def test_of_many_people_at_one_extension_few_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who owns it the matched first, of those seen there the last; and whoever is named by their user id."""
+    """Who owns it the matched first, of those seen there the last; and the one named by user id."""
     monkeypatch.setattr(queries, "NEAR_ONE", 2)
     async with empty_store(tmp_path) as database:
         await stored(database, integration())

@@ -195,9 +195,10 @@ def _figures(texts: Texts, status: Status, faults: Sequence[_Problem]) -> CardEl
 
 
 def _picture(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list[CardElement]:
-    """The last day always; people only while it is known who is on the phone."""
+    """The last day always; people only while they are shown, and it is known who is on the phone."""
     is_known = all(fault.service is not Service.CLOUDLINK for fault in faults)
-    now = people_now(texts, view.status) if view.integration.enabled and is_known else []
+    are_shown = view.integration.enabled and not view.integration.closed
+    now = people_now(texts, view.status) if are_shown and is_known else []
     return [*now, *last_day(texts, view.status.day, view.zone)]
 
 

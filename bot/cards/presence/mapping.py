@@ -120,8 +120,7 @@ def _kind(one: Replayed) -> str:
 
 
 def _words(texts: Texts, one: Replayed) -> dict[str, str]:
-    minutes = round(one.seconds / 60)
-    time = texts.plural("replay.minutes", minutes) if minutes else texts("replay.seconds")
+    time = texts.plural("replay.minutes", max(1, round(one.seconds / 60)))
     return {"time": time, "before": _shown(texts, one.before), "after": _shown(texts, one.after)}
 
 

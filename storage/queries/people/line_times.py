@@ -12,6 +12,9 @@ from storage.queries.people.mapping import Mappings
 from storage.tables.line_times import LineTime
 from storage.tables.people import Person
 
+LEAST = 30
+"""Seconds: what is shorter is not worth a line."""
+
 Replayed = tuple[str, str | None, str | None, int]
 """A person's name, what Teams would have shown before and after, and for how many seconds."""
 
@@ -50,10 +53,11 @@ async def replay(
         .where(*mappings[0].of_shown(integration_id), before.is_distinct_from(after))
     )
     people = func.count(col(Person.id).distinct())
-    by_kind = base.add_columns(seconds, people).group_by("before", "after").order_by(seconds.desc())
+    counts = seconds >= LEAST
+    by_kind = base.add_columns(seconds, people).group_by("before", "after").having(counts).order_by(seconds.desc())
     name = col(Person.name)
     by_person = base.add_columns(seconds, name).group_by(col(Person.id), name, "before", "after")
-    by_person = by_person.order_by(seconds.desc(), name).limit(limit)
+    by_person = by_person.having(counts).order_by(seconds.desc(), name).limit(limit)
     connection = await session.connection()
     totals = [(row[0], row[1], int(row[2]), row[3]) for row in await connection.execute(by_kind)]
     first = [(row[3], row[0], row[1], int(row[2])) for row in await connection.execute(by_person)]

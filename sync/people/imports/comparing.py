@@ -16,6 +16,17 @@ def key_of(text: str) -> str:
     return visible(text).casefold()
 
 
+def looked_for(wishes: Iterable[Wish]) -> dict[str, set[str]]:
+    """What to look people up by: of each line only the key that decides, as it is and in lower case."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for wish in wishes:
+        for key in KEYS:
+            if value := getattr(wish, key):
+                found[key] |= {value, key_of(value)}
+                break
+    return found
+
+
 @dataclass(slots=True)
 class Known:
     """People by each of ``KEYS``, accounts by sign-in name and address, and who has an account, by its id."""

@@ -19,7 +19,7 @@ from sync.domain.context import Context
 from sync.domain.jobs import MATCH, POLL_NOW, PUSH
 from sync.domain.model import Actor, Unmatched
 from sync.domain.people import NoImport
-from sync.people.imports.comparing import Known, Lines, is_match_wished, key_of
+from sync.people.imports.comparing import Known, Lines, is_match_wished, key_of, looked_for
 from sync.people.imports.values import (
     Changed,
     Figures,
@@ -32,7 +32,7 @@ from sync.people.imports.values import (
 from sync.people.scope.judge import judge
 from sync.tenancy import owned
 
-SLICE = 500
+SLICE = 1000
 """Lines that are compared together."""
 
 PAGE = 10
@@ -157,13 +157,7 @@ class PeopleImporter:
 
     async def _known(self, integration_id: str, wishes: Sequence[Wish]) -> Known:
         """What these lines are compared with."""
-        named = {
-            "person_id": {wish.person_id for wish in wishes if wish.person_id},
-            **{
-                key: {form for wish in wishes if (value := getattr(wish, key)) for form in (value, key_of(value))}
-                for key in ("address", "extension", "name")
-            },
-        }
+        named = looked_for(wishes)
         async with self._database.session() as session:
             state = await directory.get_state(session, integration_id)
             known = Known(await rows.people_named(session, integration_id, named))

@@ -7,10 +7,13 @@ from datetime import UTC, datetime, timedelta
 from bot.activity import Card
 from bot.cards import exports
 from bot.cards.field_errors import Link, Links
-from bot.cards.health import notices
+from bot.cards.health import drill, notices
 from bot.cards.health.report import ReportView, report_card
+from bot.cards.health.status import StatusView
 from bot.languages import Texts
-from sync.domain.model import CredentialKind, IntegrationView
+from sync.domain.drills import Drill, Moment, Rehearsal
+from sync.domain.errors import error_from
+from sync.domain.model import CredentialKind, Freshness, IntegrationView, Service, ServiceHealth, Status
 from sync.domain.reports import FaultSeen, Hour, Named, Report, facts_of
 from sync.problems.incidents import EVENTS, EVENTS_MISSED
 from sync.problems.notice_plan import DIGEST
@@ -18,6 +21,16 @@ from tests.cards.gallery.notice import notice
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LONG = "Ş" * 400
+HAPPENS = {
+    Rehearsal.SECRET: ("alerted_now", "kept", "new_secret", "all_clear"),
+    Rehearsal.WEBHOOKS: ("found", "polled", "alerted", "trusted"),
+    Rehearsal.GRAPH: ("retried", "alerted", "kept", "answers", "all_clear"),
+}
+FAILURES = (
+    (Rehearsal.SECRET, "entra", "entra.secret_expired", True),
+    (Rehearsal.WEBHOOKS, EVENTS, EVENTS_MISSED, False),
+    (Rehearsal.GRAPH, "graph", "graph.unreachable", False),
+)
 
 
 def samples(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
@@ -29,8 +42,27 @@ def samples(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     yield "report_most", report_card(texts, view(certificate, most))
     digest = notice(DIGEST, facts_of(full()))
     yield "notice_digest", notices.notice_card(texts, digest, NOW)
+    yield from _drills(texts, replace(one, enabled=True))
     link = Link(texts("export.download"), f"https://bot.example/exports/{'x' * 400}")
     yield "export_report", exports.report_card(texts, one, link)
+
+
+def _drills(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
+    yield "drill", drill.menu(texts, one)
+    for rehearsal, service, fault, lasting in FAILURES:
+        facts = {"service": service, "fault": fault, "lasting": lasting, "context": {"calls": 3}}
+        facts |= {"since": (NOW - timedelta(minutes=15)).isoformat(), "ended_at": NOW.isoformat()}
+        error = None if service == EVENTS else error_from(fault, lasting, {})
+        health = tuple(ServiceHealth(each, error if each == service else None, NOW) for each in Service)
+        freshness = Freshness.MISSED if service == EVENTS else Freshness.LIVE
+        status = Status(one, health, 27, 25, 7, 0, NOW, freshness, 30, (), day=day(), shown_now=7)
+        moments = tuple(Moment(name, 14_400 if name == "kept" else 130) for name in HAPPENS[rehearsal])
+        names = ("Ana Lima", "Rui Melo", "Sofia Reis", "Gil Costa", LONG)
+        shown = Drill(rehearsal, status, facts, facts, moments, names, 4)
+        view = drill.DrillView(shown, StatusView(status, Links(), NOW, "Europe/Lisbon"))
+        yield f"drill_{rehearsal}", drill.overview(texts, view)
+        for step in drill.STEPS:
+            yield f"drill_{rehearsal}_{step}", drill.step(texts, view, step)
 
 
 def day() -> tuple[Hour, ...]:

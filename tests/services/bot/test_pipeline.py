@@ -171,6 +171,7 @@ async def test_another_tenants_integration_does_not_exist(chat: Chat) -> None:
         "integrations.page",
         "claim.now",
         "me.",
+        "opt_out.",
     )
     people = ("admins.list", "admins.invite", "admins.add")
     for verb in all_verbs():

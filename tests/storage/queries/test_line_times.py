@@ -38,8 +38,9 @@ async def test_a_day_is_replayed_by_the_mapping_that_applies_to_each(tmp_path: P
             person("old", line="on_call", line_since=hour_ago, heard_at=STALE - timedelta(minutes=1)),
             person("zoe", integration_id="i2"),
             *(spent(name, "on_call", 2460) for name in ("ana", "eva", "out")),
-            *(spent("ana", "ringing", 60), spent("ana", "do_not_disturb", 999), spent("ana", "on_call", 5, TODAY)),
+            *(spent("ana", "ringing", 60), spent("ana", "do_not_disturb", 999), spent("ana", "on_call", 50, TODAY)),
             spent("zoe", "on_call", 99, at="i2"),
+            spent("rui", "do_not_disturb", 29),
         )
         async with database.session() as session:
             assert await line_times.newest_day(session, "i1", TODAY) == YESTERDAY
@@ -48,7 +49,7 @@ async def test_a_day_is_replayed_by_the_mapping_that_applies_to_each(tmp_path: P
             assert totals == [(CALL, None, 2460, 1), (None, CALL, 60, 1)]
             assert first == [("ana", CALL, None, 2460), ("ana", None, CALL, 60)]
             totals, first = await line_times.replay(session, "i1", (before, after), TODAY, NOON, STALE, 9)
-            assert first == [("rui", CALL, None, 3600), ("ana", CALL, None, 5)]
+            assert first == [("rui", CALL, None, 3600), ("ana", CALL, None, 50)]
             silent = Mappings({**OWN, "do_not_disturb": None})
             _, first = await line_times.replay(session, "i1", (before, silent), YESTERDAY, NOON, STALE, 9)
             assert first[0] == ("gil", BUSY, None, 24 * 3600)

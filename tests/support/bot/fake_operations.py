@@ -27,13 +27,15 @@ from sync.people.scope.editor import ScopeEditor
 from sync.phones.poller import Poller
 from sync.presence.delays import Delays
 from sync.presence.reader import PresenceReader
+from sync.reports.drills import Drills
 from sync.reports.reports import Reports
+from sync.scheduling.scheduler import Intervals
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.quota import Quota, QuotaLedger
 from sync.updates.service import UpdateService
 from tests.support.bot.fake_credentials import FakeCredentials, FakeMonitorSecrets
 from tests.support.bot.fake_people import FakeImports, FakeMappings, FakeMessages, FakePeople, FakeSchedules
-from tests.support.bot.fake_reports import FakeReports
+from tests.support.bot.fake_reports import FakeDrills, FakeReports
 from tests.support.bot.fake_scopes import FakeOptOut, FakeScopes
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import FakeIntegrations
@@ -60,6 +62,7 @@ def fake_operations(
         opt_out=FakeOptOut(),
         messages=FakeMessages(),
         reports=FakeReports(),
+        drills=FakeDrills(),
     )
 
 
@@ -70,10 +73,11 @@ def real_operations(context: Context, encryption: Encryption) -> Operations:
     directory_sync = DirectorySync(context, store)
     flow = Flow(context, store, quota, Delays(context.database, context.clock))
     poller = Poller(context, store, flow, poll_sample_every=timedelta(seconds=60))
+    overview = Overview(context, directory_sync, poller, Reach(False, timedelta(seconds=30)))
     return Operations(
         integrations=IntegrationService(context, store),
         editor=Editor(context, store, directory_sync, TenantTeardown(context, store, quota)),
-        overview=Overview(context, directory_sync, poller, Reach(False, timedelta(seconds=30))),
+        overview=overview,
         connection_test=ConnectionTest(context, store, quota, timedelta(minutes=3), WayIn(context, store, "")),
         credentials=CredentialService(context, store, HostCredentials()),
         monitor_secrets=MonitorSecrets(context, store),
@@ -84,6 +88,7 @@ def real_operations(context: Context, encryption: Encryption) -> Operations:
         scopes=ScopeEditor(context, store),
         opt_out=OptOut(context),
         reports=Reports(context),
+        drills=Drills(context, overview, Intervals()),
         imports=PeopleImporter(context),
         schedules=ScheduleEditor(context),
         messages=MessageEditor(context),

@@ -1,8 +1,11 @@
-"""Reports of integrations in which nothing happened."""
+"""Reports of integrations in which nothing happened, and drills that nobody may hold."""
 
 from datetime import UTC, datetime, timedelta
 
+from sync.domain.drills import Drill, Rehearsal
+from sync.domain.model import Actor, UnknownIntegration
 from sync.domain.reports import Hour, Report, Week
+from sync.reports.drills import Drills
 from sync.reports.reports import Reports
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -18,3 +21,14 @@ class FakeReports(Reports):
 
     async def week(self, owner_tenant: str, integration_id: str) -> Week:
         return Week((), ())
+
+
+class FakeDrills(Drills):
+    def __init__(self) -> None:
+        """Without a store."""
+
+    async def begin(self, owner_tenant: str, integration_id: str, rehearsal: Rehearsal, by: Actor) -> None:
+        raise UnknownIntegration(integration_id)
+
+    async def rehearse(self, owner_tenant: str, integration_id: str, rehearsal: Rehearsal) -> Drill:
+        raise UnknownIntegration(integration_id)

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from bot.activity import Action, Address, Card, Event, Incoming, Sender
 from core.clock import Clock
+from storage.tables.problems import Problem
 from sync.credentials.new_secrets import Waiting
 from sync.domain.model import (
     Actor,
@@ -251,7 +252,7 @@ class FakeIntegrations(IntegrationService, Editor, Overview, ConnectionTest):
         self._called("correct_expiry", by)
         return self._edited(owner_tenant, integration_id, revision, secret_expires_on=expires_on)
 
-    async def status(self, owner_tenant: str, integration_id: str) -> Status:
+    async def status(self, owner_tenant: str, integration_id: str, *, rehearsed: Problem | None = None) -> Status:
         self._called("status")
         view = self._find(owner_tenant, integration_id)
         unknown = (("parked", 4),)

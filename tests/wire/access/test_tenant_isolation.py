@@ -132,6 +132,7 @@ RECIPES: Mapping[str, tuple[str, ...]] = {
     "auto_rotate.off": ("integration",),
     "certificate.use": ("integration", "revision"),
     "history.page": ("integration", "page"),
+    "drill.step": ("integration", "rehearsal", "step"),
     "messages.save": ("integration", "revision", "text_on_call", "text_ringing"),
     "integrations.page": ("page",),
     "admins.demote": ("member", "was", "role"),

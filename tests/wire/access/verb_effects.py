@@ -9,8 +9,8 @@ monitors.checklist monitors.secret alerts.told history.show history.page history
 people.show people.left_out people.page people.search people.open why.show why.copy person.match me.show
 mapping.show mapping.some mapping.person mapping.preview mapping.quiet mapping.reset schedule.show schedule.preview
 messages.show
+export_people.link report.show report.export drill.show drill.step import_people.page help.cancel
 scope.show scope.change scope.preview scope.page
-export_people.link report.show report.export import_people.page help.cancel
 admins.list admins.invite admins.open admins.ask_remove
 """
 READS = frozenset(_READS.split())
@@ -21,7 +21,7 @@ setup.restart setup.back setup.cancel setup.cloudlink setup.register setup.save 
 enable.now disable.now update.install update.undo remove.now edit.save_name edit.save_cloudlink
 edit.save_teams edit.save_expiry rotate.save rotate.start auto_rotate.on auto_rotate.off certificate.make
 certificate.use certificate.host certificate.federated monitors.add monitors.remove monitors.same monitors.other
-monitors.tick alerts.save alerts.remind language.set
+monitors.tick drill.begin alerts.save alerts.remind language.set
 admins.add admins.change admins.demote admins.remove claim.now
 person.exclude person.include person.resend person.clear person.save_match person.unmatch mapping.save
 mapping.add mapping.remove mapping.choose

@@ -50,6 +50,29 @@ def test_an_expired_secret_is_one_truth() -> None:
     assert EN("status.live") not in said
 
 
+CLOSED = replace(integration(), closed=True, turns_at=NOW + timedelta(hours=21))
+
+
+@pytest.mark.parametrize("errors", [(), (ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE),)])
+def test_outside_the_hours_it_says_until_when_and_nothing_that_contradicts_it(
+    errors: tuple[SyncError, ...],
+) -> None:
+    card = made(status(*errors, view=CLOSED))
+    said = words(card)
+    assert card["fallbackText"] == EN("status.closed", until="Monday 09:00")
+    assert said.count("Outside the hours") == 1
+    for key in ("status.enabled", "status.live", "picture.people", "picture.missing"):
+        assert EN(key) not in said
+    assert EN("button.schedule") in titles(card)
+
+
+def test_outside_the_hours_a_fault_that_needs_someone_comes_first() -> None:
+    card = made(status(CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED), view=CLOSED))
+    assert card["fallbackText"] == EN("status.no_calls", since="10:42")
+    assert EN("status.closed", until="Monday 09:00") in words(card)
+    assert titles(card)[0] == EN("button.rotate")
+
+
 @pytest.mark.parametrize(
     ("fault", "verb"),
     [

@@ -10,9 +10,11 @@ import pytest
 
 from bot.cards.credentials.rotation import SHOWN_STEPS
 from bot.cards.field_errors import fault_link
+from bot.cards.health.drill import STEPS
 from bot.cards.health.picture import PARTS
 from bot.languages import Language, Texts, language_of, load_texts
 from sync.audit import Act
+from sync.domain.drills import MOMENTS, Rehearsal
 from sync.domain.errors import Fault
 from sync.domain.model import CredentialKind, ExpirySource, Freshness, Service, Unmatched
 from sync.domain.people import PeopleFilter, Reason, Step
@@ -43,6 +45,10 @@ ENUMS: Mapping[str, Iterable[str]] = {
     "certificate.now.{}": set(CredentialKind) - {CredentialKind.SECRET},
     "credential.{}": CredentialKind,
     "digest.{}": [one or "never" for one in Cadence],
+    "button.drill_{}": STEPS,
+    "drill.{}": Rehearsal,
+    "drill.{}.what": Rehearsal,
+    "drill.moment.{}": MOMENTS,
     "expiry.source.{}": set(ExpirySource) - {ExpirySource.UNKNOWN},
     "fault.{}": Fault,
     "fault.{}.remedy": Fault,

@@ -37,6 +37,7 @@ DECIDED = {
             "schedule",
             "messages",
             "diagnostics",
+            "drill",
             "import_people",
         ),
     },
