@@ -210,7 +210,8 @@ def _phone(facts: Facts) -> Rung:
     person = facts.person
     if person.line == LineState.UNKNOWN:
         return Rung(Step.PHONE, Light.WRONG, "unknown" if person.extension else "none", None)
-    light = Light.WAITING if facts.problem(Service.CLOUDLINK) else Light.GOOD
+    is_old = bool(facts.problem(Service.CLOUDLINK)) or (facts.wanted and plan.is_stale(person, facts.now))
+    light = Light.WAITING if is_old else Light.GOOD
     if facts.device is None:
         return Rung(Step.PHONE, light, "said_somewhere", person.heard_at, {"line": person.line})
     said = {"line": person.line, "device": facts.device.extension}
@@ -229,6 +230,8 @@ def _rule(facts: Facts) -> Rung:
         return Rung(Step.RULE, Light.WRONG, "left_out", facts.integration.matched_at, {"reason": person.unmatched})
     if facts.integration.closed:
         return Rung(Step.RULE, Light.OFF, "closed", facts.integration.turned_at, _until(facts))
+    if person.line == LineState.UNKNOWN:
+        return Rung(Step.RULE, Light.OFF, "unknown")
     own, said = _mapping(facts)
     if not facts.wanted:
         return Rung(Step.RULE, Light.GOOD, f"nothing{own}", person.desired_at, said)

@@ -68,7 +68,7 @@ def own_card(texts: Texts, found: list[Explanation], now: datetime, zone: str) -
     title = texts("why.title.me")
     body: list[CardElement] = [header("🔎", title)]
     for each in found:
-        body.append(_verdict(texts, each, now, zone, remedy=False))
+        body.append(_verdict(texts, each, now, zone, own=True))
         body += [_rung(texts, rung, now, zone) for rung in each.rungs]
     if not found:
         body.append(note("default", "☎️", texts("why.me.none"), texts("why.me.none.remedy")))
@@ -106,12 +106,14 @@ def support_lines(person: PersonCard, found: Explanation) -> list[str]:
     return [capped(line, 300) for line in lines]
 
 
-def _verdict(texts: Texts, found: Explanation, now: datetime, zone: str, *, remedy: bool = True) -> CardElement:
+def _verdict(texts: Texts, found: Explanation, now: datetime, zone: str, *, own: bool = False) -> CardElement:
+    """The reason; for a person's ``own`` eyes in words to them, without what an administrator can do."""
     style: Style = "good" if found.reason in GOOD else "accent" if found.reason in WAITING else "warning"
     symbol = "✅" if found.reason in GOOD else "⏳" if found.reason in WAITING else "⚠️"
-    key = f"why.reason.{found.reason}"
+    mine = f"why.me.reason.{found.reason}"
+    key = mine if own and mine in texts.keys else f"why.reason.{found.reason}"
     sentence = texts(key, **_in_words(texts, found.facts, now, zone))
-    return note(style, symbol, sentence, *(_remedies(texts, found) if remedy else [""]))
+    return note(style, symbol, sentence, *([""] if own else _remedies(texts, found)))
 
 
 def _remedies(texts: Texts, found: Explanation) -> list[str]:

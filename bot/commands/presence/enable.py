@@ -77,7 +77,7 @@ COMMAND = Command(
         "en": "Start to show in Teams who is on the phone",
         "pt": "Começar a mostrar no Teams quem está ao telefone",
     },
-    aliases=("enable", "turn on presence", "habilitar presença", "ligar presença"),
+    aliases=("enable", "resume", "turn on presence", "habilitar presença", "ligar presença"),
     open=open_enable,
     least=Role.ADMINISTRATOR,
     actions={

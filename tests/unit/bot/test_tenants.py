@@ -33,6 +33,8 @@ WITHOUT = {
         "storage.queries.chat.conversations.revoke_administrators",
     ),  # a job, for no user; as all below
     ("proactive/notifier.py", "storage.queries.integrations.get"),
+    ("proactive/removal_message.py", "storage.queries.integrations.get"),
+    ("proactive/removal_message.py", "storage.queries.history.last_act"),
     ("proactive/notifier.py", "storage.queries.health.notices.claim"),
     ("proactive/notifier.py", "storage.queries.health.notices.list_due"),
     ("proactive/notifier.py", "storage.queries.health.notices.transition"),

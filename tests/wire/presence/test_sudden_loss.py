@@ -69,8 +69,8 @@ async def test_an_empty_or_halved_list_changes_nothing_and_opens_a_problem(
             assert await matched(running) == before
         assert [facts["side"] for facts in await open_losses(running)] == [lose.__name__.partition("_")[2]]
         assert len(await presence_requests(sandbox)) == 1
-        [told] = (await running.status()).lists_shrunk
-        assert told["side"] == lose.__name__.partition("_")[2]
+        [named] = (await running.status()).lists_shrunk
+        assert named["side"] == lose.__name__.partition("_")[2]
         sandbox.world.saved.people[:], sandbox.world.saved.teams[:] = people, teams
         for user, (upn, mail) in zip(teams, addresses, strict=True):
             user.upn, user.mail = upn, mail

@@ -33,8 +33,8 @@ def test_each_part_of_the_bar_is_in_words_with_a_symbol_of_its_own() -> None:
     bar, *text = as_json(people_now(EN, busy()))
     points = bar["data"][0]["data"]
     assert [(point["legend"], point["value"]) for point in points] == [
-        ("shown in Teams", 5),
-        ("on the phone, but not shown", 2),
+        ("sent to Teams", 5),
+        ("on the phone, not sent yet", 2),
         ("left out", 7),
         ("not on the phone", 13),
     ]
