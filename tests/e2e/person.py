@@ -86,16 +86,6 @@ class Person:
     async def ticks(self, choice: str) -> None:
         await self._chat.get_by_role("checkbox", name=choice).last.check(timeout=TIMEOUT_MS)
 
-    async def can_read(self, text: str) -> bool:
-        """Whether it is anywhere in the chat."""
-        return text in await self._chat.content()
-
-    async def opens_link(self, title: str) -> Page:
-        """Press a button that leads to a page; the page, in a tab of its own."""
-        async with self._chat.expect_popup(timeout=TIMEOUT_MS) as opened:
-            await self._chat.get_by_role("link", name=title, exact=True).last.click(timeout=TIMEOUT_MS)
-        return await opened.value
-
     async def clicks_switchboard(self, handle: str) -> None:
         """Click a control of the switchboard, such as ``ring-2001``."""
         await self._switchboard.bring_to_front()

@@ -156,6 +156,8 @@ class Day:
         if world.kinds <= QUIET:
             time.after(20, self._watch)
         self._plan(Kind.ADMINISTRATOR, 70, lambda: self._do(self.administrator.act))
+        for at in range(35, int(world.busy), 30):
+            time.after(at, partial(self._do, self.acts.ask_why))
         for kind, every, act in (
             (Kind.EXCLUSIONS, 40, self.acts.exclude),
             (Kind.MATCHES_BY_HAND, 40, self.acts.match),

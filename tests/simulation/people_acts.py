@@ -12,7 +12,8 @@ from tests.simulation.administrator import ADMIN, TENANT
 from tests.simulation.models.cloudlink import CloudLinkModel
 from tests.simulation.models.graph import GraphModel
 from tests.simulation.rules.choices import ACCOUNT, EXCLUDED, MAPPING, Choice, Choices, Value
-from tests.simulation.world import World
+from tests.simulation.rules.reasons import Situation, refuted
+from tests.simulation.world import Kind, World
 
 
 @dataclass
@@ -77,6 +78,33 @@ class PeopleActs:
             self._begin(choice, value)
             await engine.mappings.save(TENANT, view.id, view.revision, chosen, ADMIN)
             self.choices.agree(choice, value)
+
+    async def ask_why(self, engine: Engine) -> None:
+        """Of anybody, at any time: what is answered must be true."""
+        if found := await self._person(engine):
+            view, person, user_id = found
+            before = await self._situation(engine, view.id, user_id)
+            answer = await engine.roster.explain(TENANT, view.id, person.line.id)
+            after = await self._situation(engine, view.id, user_id)
+            self.world.note("why", user_id, answer.reason, answer.facts)
+            if before and after and (text := refuted(self.world, self.graph, answer, before, after)):
+                self.world.fail(f"why of {user_id} is {answer.reason}: {text}")
+
+    async def _situation(self, engine: Engine, integration_id: str, user_id: str) -> Situation | None:
+        views = {view.id: view for view in await engine.integrations.list(TENANT)}
+        if integration_id not in views:
+            return None
+        view = views[integration_id]
+        phones = self.cloudlinks[view.cloudlink_account_id].phones
+        colleague = phones.colleagues.get(user_id)
+        if colleague is None:
+            return None
+        return Situation(
+            teams_id=self.choices.teams_user(phones, colleague, self.graph.users),
+            is_excluded=self.choices.is_excluded(phones, user_id),
+            is_enabled=view.enabled,
+            is_doubted=bool(self.choices.doubted) or self.world.has(Kind.POWER_CUTS),
+        )
 
     def _begin(self, choice: Choice, value: Value) -> None:
         self.world.note("administrator", choice, value)

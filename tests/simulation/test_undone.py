@@ -13,7 +13,7 @@ from tests.support.tools import ROOT
     [
         ("ended_calls_stay_ended", 0),
         ("ringing_is_a_call", 0),
-        ("others_wishes_are_ignored", 0),
+        ("others_wishes_are_ignored", 16),
         ("times_of_the_future_are_believed", 4),
         ("guests_are_matched", 12),
     ],

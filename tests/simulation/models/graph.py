@@ -55,6 +55,8 @@ class GraphModel:
     down_until: float = 0.0
     refuses_until: float = 0.0
     throttles_until: float = 0.0
+    down_since: float = 0.0
+    read_refused_at: float = 0.0
     _arrivals: deque[float] = field(default_factory=deque)
 
     def shown(self, client_id: str, user_id: str) -> str | None:
@@ -123,6 +125,7 @@ class GraphModel:
     # Faults
 
     def go_down(self) -> None:
+        self.down_since = self.world.time.seconds
         self.down_until = self.world.time.seconds + self.world.dice(Kind.GRAPH_DOWN).uniform(1, 60)
 
     def refuse(self) -> None:
@@ -188,6 +191,7 @@ class GraphClientModel:
         graph.check(self.app)
         await asyncio.sleep(graph.world.dice("directory").uniform(0.02, 0.5))
         if graph.world.time.seconds < graph.down_until:
+            graph.read_refused_at = graph.world.time.seconds
             raise ServiceUnavailable(Fault.GRAPH_UNREACHABLE, status=503)
         if graph.world.time.seconds < graph.refuses_until:
             raise CredentialsWrong(Fault.GRAPH_FORBIDDEN, status=401)

@@ -1,0 +1,66 @@
+"""Which answers to *why* would be wrong: what they claim is compared with the faults and choices in force.
+
+Only claims that the models can refute are refuted: what a lost event left unknown is nobody's lie.
+"""
+
+from dataclasses import dataclass
+
+from sync.domain.people import Explanation, Reason
+from tests.simulation.models.graph import GraphModel
+from tests.simulation.world import Kind, World
+
+LATELY = 120.0
+"""Seconds for which a fault that is over may still be named: services are asked again after some time."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """A person at the moment of the question: ``is_doubted`` is what an act under way leaves open."""
+
+    teams_id: str | None
+    is_excluded: bool
+    is_enabled: bool
+    is_doubted: bool
+
+
+NEEDED: dict[Reason, frozenset[Kind]] = {
+    Reason.SHARED: frozenset({Kind.SHARED_APPLICATION}),
+    Reason.STALE: frozenset({Kind.CLOCK_STEPS, Kind.SLEEPS}),
+    Reason.CREDENTIALS: frozenset({Kind.GRAPH_REFUSES}),
+    Reason.QUOTA: frozenset({Kind.SMALL_QUOTA, Kind.GRAPH_THROTTLES}),
+    Reason.SERVICE_DOWN: frozenset({Kind.GRAPH_DOWN, Kind.ANSWERS_LOST, Kind.GRAPH_THROTTLES, Kind.GRAPH_REFUSES}),
+    Reason.PHONES_DOWN: frozenset({Kind.CLOUDLINK_DOWN, Kind.CLOUDLINK_REFUSES, Kind.NO_POLLS}),
+    Reason.REFUSED: frozenset({Kind.PERSON_REFUSED}),
+    Reason.CHOSEN: frozenset(),
+    Reason.STRONGER: frozenset(),
+    Reason.CLOSED: frozenset(),
+    Reason.UNREAD: frozenset(
+        {
+            *(Kind.GRAPH_DOWN, Kind.GRAPH_REFUSES, Kind.SMALL_QUOTA, Kind.GRAPH_THROTTLES, Kind.ANSWERS_LOST),
+            *(Kind.MATCHES_BY_HAND, Kind.PEOPLE_MOVE, Kind.LISTS_SHRINK),
+        }
+    ),
+}
+"""Reasons of a fault, with the kinds of which one must be in the day."""
+
+
+def refuted(world: World, graph: GraphModel, found: Explanation, before: Situation, after: Situation) -> str:
+    """Why the answer is wrong; empty when it may be true."""
+    reason, at = found.reason, world.time.seconds
+    if reason in NEEDED and not NEEDED[reason] & world.kinds:
+        return f"{reason} on a day without such a fault"
+    is_doubted = before.is_doubted or after.is_doubted
+    if reason is Reason.EXCLUDED and not (before.is_excluded or after.is_excluded or is_doubted):
+        return "nobody excluded them"
+    if reason is Reason.PAUSED and before.is_enabled and after.is_enabled:
+        return "it is enabled"
+    if reason not in (Reason.EXCLUDED, Reason.PAUSED) and before.is_excluded and after.is_excluded:
+        return "" if is_doubted or not after.is_enabled else f"{reason}, but they are excluded"
+    if reason is Reason.REFUSED and before.teams_id not in graph.refused and after.teams_id not in graph.refused:
+        return "Graph refuses others"
+    is_well = at > graph.down_until and at > graph.refuses_until
+    if reason in (Reason.CREDENTIALS, Reason.SERVICE_DOWN) and is_well and at > world.busy + LATELY:
+        return f"{reason}, long after the last fault"
+    if reason is Reason.PENDING and at < graph.down_until and graph.down_since + 5 < graph.read_refused_at:
+        return "it will not be sent in a moment: Graph does not answer"
+    return ""
