@@ -164,7 +164,7 @@ def _by_sending(facts: Facts) -> Answer | None:
 
 
 def _failure(facts: Facts) -> SyncError | None:
-    """Why nothing can be sent: a stored problem, or why Teams could not be read now, unless that concerns reading only."""
+    """Why nothing can be sent: a stored problem, or why reading failed now, unless that concerns reading alone."""
     if stored := facts.problem(*TEAMS):
         return stored.error
     error = facts.read_error
