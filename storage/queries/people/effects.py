@@ -72,7 +72,7 @@ async def showing(
     )
     rows = await (await session.connection()).execute(query)
     return [
-        Showing(*row[:8], (row.availability or "", row.activity or ""), *row[10:])  # type: ignore[arg-type]
+        Showing(*row[:8], (row.availability or "", row.activity or ""), *row[10:])  # type: ignore[arg-type, call-arg]
         for row in rows
     ]
 

@@ -209,18 +209,24 @@ async def test_what_is_just_changing_or_has_ended_is_not_judged(tmp_path: Path, 
 
 
 async def test_what_is_to_be_cleared_is_neither_judged_nor_counted_nor_sent_again(tmp_path: Path) -> None:
-    others = {"excluded": True}, {"outside": "only"}, {"opted_out": True}, {"teams_user_id": "teams other"}
+    others: list[dict[str, Any]] = [
+        {"excluded": True},
+        {"outside": "only"},
+        {"opted_out": True},
+        {"teams_user_id": "teams other"},
+    ]
     people = [calling("p1"), *(calling(f"other {place}", **values) for place, values in enumerate(others))]
-    running = {"closed": False, "enabled": True, "removing_since": None}
+    running: dict[str, Any] = {"closed": False, "enabled": True, "removing_since": None}
+    changes: list[tuple[dict[str, Any], int]] = [
+        ({"closed": True}, 0),
+        ({"enabled": False}, 0),
+        ({"removing_since": NOON}, 0),
+        ({}, 1),
+    ]
     async with bench(tmp_path, *people) as at:
         at.graph.shown = {f"teams {each.id}": Shown("DoNotDisturb", "DoNotDisturb") for each in people}
         at.graph.shown["teams other 3"] = Shown("Offline", "Offline")
-        for change, calls in (
-            ({"closed": True}, 0),
-            ({"enabled": False}, 0),
-            ({"removing_since": NOON}, 0),
-            ({}, 1),
-        ):
+        for change, calls in changes:
             async with at.database.writing() as session:
                 row = await session.get(Integration, "i1")
                 assert row
