@@ -8,7 +8,7 @@ from random import Random
 
 import aiohttp
 
-from core.clock import Clock
+from core.clock import Clock, steady_now
 from core.metrics import Metrics
 from storage.database import Database
 from storage.encryption import Encryption
@@ -144,14 +144,16 @@ async def open_engine(
     metrics: Metrics,
     jobs: JobQueue,
     skew: ClockSkewMonitor,
+    steady: Clock = steady_now,
 ) -> AsyncIterator[Engine]:
     """Run sync for the length of the block: once started, it resumes what the previous process left unfinished.
 
-    The jobs are registered in ``jobs``, which is opened here. ``skew`` monitors the responses to ``http``.
+    The jobs are registered in ``jobs``, which is opened here. ``skew`` monitors the responses to ``http``, and
+    ``steady`` tells when ``clock`` was set.
     """
     services = ServiceConfig(config.entra_url, config.graph_url, config.cloudlink_url, config.tables, config.host)
     clients = HttpServiceClients(http, services, clock, random, metrics)
-    context = Context(database, clients, jobs, clock, random, metrics)
+    context = Context(database, clients, jobs, clock, random, metrics, steady)
     async with run_engine(config, context, encryption, jobs, skew) as engine:
         yield engine
 

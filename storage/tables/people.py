@@ -177,3 +177,17 @@ class UnknownState(SQLModel, table=True):
     name: str = Field(primary_key=True)
     count: int = 0
     last_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class LineTime(SQLModel, table=True):
+    """For how many seconds of a ``day`` (UTC, ISO) a person's line was in a state that can be mapped.
+
+    To replay another mapping. Counted when the state ends, while presence is on and the person has a Teams user.
+    Deleted after the next day.
+    """
+
+    integration_id: str = Field(primary_key=True, foreign_key="integration.id", ondelete="CASCADE")
+    day: str = Field(primary_key=True)
+    person_id: str = Field(primary_key=True)
+    state: str = Field(primary_key=True)
+    seconds: int

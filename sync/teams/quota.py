@@ -185,6 +185,18 @@ class QuotaLedger:
             spender.quota_blocked_until = longest
 
 
+def hand_over(spender: Spender, to: Spender) -> None:
+    """``spender`` uses an application no longer, ``to`` does: what was sent and learned counts there."""
+    to.quota_spent = [*to.quota_spent, *spender.quota_spent]
+    to.quota_limit = min(to.quota_limit, spender.quota_limit)
+    to.quota_changed_at = _latest(to.quota_changed_at, spender.quota_changed_at)
+    to.quota_blocked_until = _latest(to.quota_blocked_until, spender.quota_blocked_until)
+
+
+def _latest(*times: datetime | None) -> datetime | None:
+    return max((time for time in times if time), default=None)
+
+
 @dataclass(frozen=True, slots=True)
 class _Step:
     """The clock was set forward, in its own seconds from ``before`` to ``after``; ``at`` is by the steady clock."""

@@ -5,7 +5,7 @@ Ratios of processor time hold on a busy machine; milliseconds and the part of th
 
 import argparse
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from io import StringIO
 from multiprocessing import get_context
@@ -14,8 +14,9 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 
 from core.logging import configure_logging
-from tests.bench import change, delays, match, push_path, takeover, tenants, working_day
+from tests.bench import change, delays, match, people, push_path, tenants, working_day
 from tests.bench.change_load import percentile
+from tests.bench.processes import neighbour, starting, takeover
 from tests.bench.report import Row, update
 from tests.support.storage.postgres import fresh_database, with_tables
 from tests.support.storage.stores import sqlite_with_tables
@@ -104,6 +105,37 @@ async def dead_worker(folder: Path) -> list[Row]:
     return [Row("A worker killed: everybody shown by another after", await takeover.seconds(folder), 3, " s")]
 
 
+async def noisy_neighbour(folder: Path) -> list[Row]:
+    found = await neighbour.measure(folder)
+    return [
+        Row("Phone to Graph beside the noisiest neighbour, against alone, p99", found.ratio, 2, more=str(found))
+    ]
+
+
+async def people_sqlite(folder: Path) -> list[Row]:
+    async with people.many_people(sqlite_with_tables(folder)) as database:
+        rows = [_slowest("SQLite", await people.every_command(database))]
+        took = await people.import_of_everyone(database)
+        more = ", ".join(f"{name} {seconds:.2g} s" for name, seconds in took.items())
+        return [*rows, Row("An import of 100,000 lines: a page of it", 1000 * took["page"], 300, " ms", more=more)]
+
+
+async def people_postgresql(_folder: Path) -> list[Row]:
+    with fresh_database(with_tables()) as url:
+        async with people.many_people(url) as database:
+            return [_slowest("PostgreSQL", await people.every_command(database))]
+
+
+def _slowest(kind: str, took: Mapping[str, float]) -> Row:
+    name = max(took, key=lambda each: took[each])
+    return Row(f"The slowest command about 100,000 people, {kind}", 1000 * took[name], 300, " ms", more=name)
+
+
+async def start(folder: Path) -> list[Row]:
+    found = await starting.measure(folder)
+    return [Row("A start, against importing its libraries", found.ready / found.libraries, 2, more=str(found))]
+
+
 MEASURES: dict[str, Measure] = {
     "change_sqlite": change_sqlite,
     "change_postgresql": change_postgresql,
@@ -116,6 +148,10 @@ MEASURES: dict[str, Measure] = {
     "requests": requests,
     "again": again,
     "dead_worker": dead_worker,
+    "neighbour": noisy_neighbour,
+    "people_sqlite": people_sqlite,
+    "people_postgresql": people_postgresql,
+    "start": start,
 }
 
 

@@ -34,7 +34,7 @@ from sync.jobs.postgres import PostgresJobs
 from sync.jobs.runs import QueueConfig
 from sync.phones.subscriptions import hashed
 from sync.problems.clock_skew import ClockSkewMonitor
-from tests.bench.test_bench_start import processor_seconds
+from tests.bench.processes.starting import processor_seconds
 from tests.support.eventually import eventually
 from tests.support.storage.stores import SQLITE, integration, person, with_secrets
 

@@ -12,7 +12,7 @@ from aiohttp import web
 from cryptography.fernet import Fernet
 from prometheus_client import CollectorRegistry
 
-from core.clock import Clock, utc_now
+from core.clock import Clock, steady_now, utc_now
 from core.http.metrics import tracing
 from core.metrics import Metrics
 from storage.database import Database, open_database
@@ -143,7 +143,8 @@ async def running_engine(
     """An engine for the length of the block; the next one finds its store in ``folder``.
 
     ``url`` names another database, ``cloudlink_url`` another CloudLink than the sandbox's. New integrations
-    start at the first feature version, unless a test asks for another.
+    start at the first feature version, unless a test asks for another. A test that moves its ``clock`` lets time
+    pass: the clock was not set.
     """
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(url or database_in(folder or Path())))
@@ -165,7 +166,16 @@ async def running_engine(
         jobs = job_queue(database, clock, metrics, intervals.tick)
         engine = await stack.enter_async_context(
             open_engine(
-                config, database, Encryption(keys), http, clock, Random(7), metrics, jobs, ClockSkewMonitor(clock)
+                config,
+                database,
+                Encryption(keys),
+                http,
+                clock,
+                Random(7),
+                metrics,
+                jobs,
+                ClockSkewMonitor(clock),
+                steady_now if clock is utc_now else clock,
             )
         )
         receiver.engine = engine

@@ -9,8 +9,7 @@ from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.queries.people.mapping import Mappings
-from storage.tables.line_times import LineTime
-from storage.tables.people import Person
+from storage.tables.people import LineTime, Person
 
 LEAST = 30
 """Seconds: what is shorter is not worth a line."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from storage.queries.people import line_times
 from storage.queries.people.mapping import Mappings
-from storage.tables.line_times import LineTime
+from storage.tables.people import LineTime
 from tests.support.clocks import NOON
 from tests.support.storage.stores import empty_store, integration, person, stored
 

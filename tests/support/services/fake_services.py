@@ -227,11 +227,13 @@ def context_of(
     metrics: Metrics | None = None,
 ) -> Context:
     """What a part of sync works with; fakes for what a test does not name."""
+    clock = clock or FakeClock()
     return Context(
         database,
         clients or FakeServiceClients(),
         jobs or FakeJobs(),
-        clock or FakeClock(),
+        clock,
         Random(7),
         metrics or Metrics(CollectorRegistry()),
+        clock,
     )

@@ -17,8 +17,7 @@ from storage.database import Database, guarded
 from storage.encryption import Encryption
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
-from storage.tables.line_times import LineTime
-from storage.tables.people import Call
+from storage.tables.people import Call, LineTime
 from sync.credentials.store import CredentialStore
 from sync.domain.changes import ClearPresence, Request, SetPresence
 from sync.domain.phone_events import CallEvent, CallState, LineSnapshot

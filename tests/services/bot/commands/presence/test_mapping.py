@@ -6,8 +6,7 @@ import pytest
 
 from bot.activity import Card
 from storage.tables.integrations import Integration
-from storage.tables.line_times import LineTime
-from storage.tables.people import Person
+from storage.tables.people import LineTime, Person
 from sync.domain.presence import Presence
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import buttons, inputs, words

@@ -1,9 +1,10 @@
-"""From nothing to ready, and from SIGTERM to the end: printed (``pytest -s``), with a measure of the machine."""
+"""From nothing to ready, and from SIGTERM to the end, against what importing the libraries takes."""
 
 import asyncio
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -38,12 +39,25 @@ async def answers(http: aiohttp.ClientSession, url: str) -> bool:
         return False
 
 
-async def test_from_nothing_to_ready_and_to_the_end(tmp_path: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Seconds; ``busy`` ones of the processor until it is ready."""
+
+    ready: float
+    busy: float
+    ended: float
+    libraries: float
+
+    def __str__(self) -> str:
+        return f"ready after {self.ready:.2f} s ({self.busy:.2f} s of processor), ended after {self.ended:.2f} s"
+
+
+async def measure(folder: Path) -> Found:
     ready, busy, ended = [], [], []
     async with running_sandbox() as sandbox, aiohttp.ClientSession() as http:
         for _ in range(STARTS):
             began = perf_counter()
-            running = await start(bot_service(free_port(0), sandbox.url, tmp_path), tmp_path)
+            running = await start(bot_service(free_port(0), sandbox.url, folder), folder)
             async with asyncio.timeout(60):
                 while not await answers(http, f"{running.url}/healthz"):  # noqa: ASYNC110 a process has no event for it
                     await asyncio.sleep(0.005)
@@ -54,8 +68,4 @@ async def test_from_nothing_to_ready_and_to_the_end(tmp_path: Path) -> None:
             assert await asyncio.wait_for(running.process.wait(), 60) == 0
             ended.append(perf_counter() - began)
     libraries = median(importing_seconds() for _ in range(STARTS))
-    print(
-        f"\nready after {median(ready):.2f} s ({median(busy):.2f} s of processor), "
-        f"{median(ready) / libraries:.1f} times "
-        f"what its libraries take to import ({libraries:.2f} s); ended after {median(ended):.2f} s"
-    )
+    return Found(median(ready), median(busy), median(ended), libraries)

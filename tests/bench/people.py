@@ -1,19 +1,17 @@
-"""Every command about people with 100,000 of them: each answers within 300 ms of work, and reads a page."""
+"""Every command about people, and an import of everyone, with 100,000 of them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from time import perf_counter
 
-import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import insert
 
 from bot.chat.imports.csv_file import column_names, read_csv
 from bot.languages import load_texts
 from core.text import searchable
-from storage.database import Database
+from storage.database import Database, open_database
 from storage.encryption import Encryption
 from storage.queries.people import groups
 from storage.queries.people.directory_people import PeopleQuery
@@ -32,16 +30,13 @@ from sync.people.scope.rules import Rule, RuleKind, Scope, ScopeMode, Side
 from sync.presence.reader import PresenceReader
 from sync.teams.quota import Quota, QuotaLedger
 from tests.support.services.fake_services import context_of
-from tests.support.storage.stores import each_database as each_database
-from tests.support.storage.stores import empty_store, integration, stored, with_secrets
+from tests.support.storage.stores import integration, stored, with_secrets
 
-PEOPLE, SECONDS = 100_000, 0.3
+PEOPLE = 100_000
 GIVEN = ("Ana", "Bruno", "Catarina", "Diogo", "Inês", "João", "Luís", "Margarida", "Sofia", "Zé")
 FAMILY = ("Almeida", "Carvalho", "Conceição", "Costa", "Ferreira", "Lopes", "Martins", "Nunes", "Pereira", "Silva")
 ONCE = frozenset({"exclude", "show again", "clear", "scope, saved", "stop showing my calls"})
 ENCRYPTION = Encryption([Fernet.generate_key().decode()])
-
-pytestmark = pytest.mark.long
 
 
 async def seconds(call: Callable[[], Awaitable[object]]) -> float:
@@ -66,9 +61,9 @@ def someone(place: int) -> dict[str, object]:
     return row.model_dump()
 
 
-@pytest.fixture
-async def database(tmp_path: Path, each_database: str) -> AsyncIterator[Database]:
-    async with empty_store(tmp_path) as opened:
+@asynccontextmanager
+async def many_people(url: str) -> AsyncIterator[Database]:
+    async with open_database(url) as opened:
         secrets = dict.fromkeys(("client_secret_sealed", "cloudlink_secret_sealed"), "secret")
         await stored(opened, with_secrets(integration(), ENCRYPTION, **secrets))
         for start in range(0, PEOPLE, 10_000):
@@ -81,7 +76,8 @@ async def database(tmp_path: Path, each_database: str) -> AsyncIterator[Database
         yield opened
 
 
-async def test_every_command_answers_in_time(database: Database) -> None:
+async def every_command(database: Database) -> dict[str, float]:
+    """The seconds each takes: the shortest of three, of what can be repeated."""
     context, store = context_of(database), CredentialStore(ENCRYPTION)
     quota = QuotaLedger(Quota(1500), context.metrics)
     roster, editor = Roster(context, PresenceReader(context, store, quota), quota), PersonEditor(context, store)
@@ -126,16 +122,16 @@ async def test_every_command_answers_in_time(database: Database) -> None:
         "clear": lambda: editor.clear("t1", "i1", "p050000", by),
     }
     await calls["people"]()
-    took = {}
-    for name, call in calls.items():
-        took[name] = min([await seconds(call) for _ in range(1 if name in ONCE else 3)])
-        print(f"\n{name}: {took[name] * 1000:.0f} ms", end="")
-    assert {name: seconds for name, seconds in took.items() if seconds > SECONDS} == {}
+    return {
+        name: min([await seconds(call) for _ in range(1 if name in ONCE else 3)]) for name, call in calls.items()
+    }
 
 
-@pytest.mark.timeout(900)
-async def test_an_import_of_everyone(database: Database) -> None:
-    """A file of 100,000 lines: read in a thread, compared in slices, applied in one transaction."""
+async def import_of_everyone(database: Database) -> dict[str, float]:
+    """The seconds of each step for 100,000 lines: read in a thread, compared in slices, applied in one transaction.
+
+    ``held`` is the longest time for which the event loop was held.
+    """
     rows = [("Person ID", "Extension", "Address", "Excluded", "Teams user", "Matched by hand")]
     rows += [
         (f"p{place:06}", f"{place:06}", f"person{place}@example.com", "yes", "", "") for place in range(PEOPLE)
@@ -154,10 +150,7 @@ async def test_an_import_of_everyone(database: Database) -> None:
         took["apply"] = await seconds(lambda: importer.apply("t1", by, view.id))
         addresses = [Wish(1 + place, address=f"Person{place}@example.com", excluded=False) for place in range(10)]
         took["ten lines by address"] = await seconds(lambda: importer.compare("t1", "i1", by, addresses))
-    print("".join(f"\n{name}: {1000 * each:.0f} ms" for name, each in took.items()), f"\nheld: {held.longest} s")
-    assert view.figures.excluded == PEOPLE
-    assert took["page"] < SECONDS
-    assert took["ten lines by address"] < SECONDS
+    return {**took, "held": held.longest}
 
 
 class Held:
