@@ -34,7 +34,7 @@ def help_card(texts: Texts, groups: Sequence[HelpGroup], first: HelpLine | None)
 
 
 def _line(line: HelpLine) -> CardElement:
-    return row("▸", line.title, line.description, select=button(line.title, f"command.{line.key}"))
+    return row("", line.title, line.description, select=button(line.title, f"command.{line.key}"))
 
 
 def unknown(texts: Texts, nearest: Sequence[HelpLine]) -> Card:
