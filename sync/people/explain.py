@@ -8,7 +8,7 @@ from storage.queries.people.hidden import OUTSIDE, hidden_by
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
-from sync.domain.errors import CredentialsWrong, SyncError
+from sync.domain.errors import CredentialsWrong, Fault, SyncError
 from sync.domain.model import Service, ServiceHealth
 from sync.domain.people import Device, Explanation, Light, PersonLine, Reason, Rung, SentChange, Step
 from sync.domain.presence import Effect, LineState, Presence, Shown
@@ -16,6 +16,7 @@ from sync.people.scope.rules import scope_of
 from sync.presence import plan
 from sync.presence.effect import effect_of
 from sync.presence.further_mappings import further_of
+from sync.problems.health import service_of
 
 AMBIGUOUS = frozenset({"Available", "Away"})
 """What a person can choose by hand, and what their own client shows too once our session is gone."""
@@ -150,16 +151,25 @@ def _by_sending(facts: Facts) -> Answer | None:
         return None
     if facts.others_wish and facts.others_wish != facts.wanted:
         return Reason.SHARED, {"presence": facts.others_wish.activity}, None
-    down = next((each for each in facts.health if each.service in TEAMS and each.error), None)
-    if down and isinstance(down.error, CredentialsWrong):
-        return Reason.CREDENTIALS, {}, down.service
+    error = _failure(facts)
+    if isinstance(error, CredentialsWrong):
+        return Reason.CREDENTIALS, {}, service_of(error)
     if person.refusal:
         return Reason.REFUSED, {"code": person.refusal}, None
-    if down:
-        return Reason.SERVICE_DOWN, {}, down.service
+    if error:
+        return Reason.SERVICE_DOWN, {}, service_of(error)
     if facts.has_foreign_wish and not facts.wanted:
         return None
     return (Reason.QUOTA if _must_wait(facts) else Reason.PENDING), {}, None
+
+
+def _failure(facts: Facts) -> SyncError | None:
+    """Why nothing can be sent: a stored problem, or why reading failed now, unless that concerns reading alone."""
+    if stored := facts.problem(*TEAMS):
+        return stored.error
+    error = facts.read_error
+    is_of_all = error and (service_of(error) is Service.ENTRA or error.fault is Fault.GRAPH_UNREACHABLE)
+    return error if is_of_all else None
 
 
 def _must_wait(facts: Facts) -> bool:

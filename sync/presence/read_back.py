@@ -135,7 +135,7 @@ def compare(people: Sequence[Showing], shown: Shown | None, now: datetime) -> Ef
 
 
 def _is_changing(row: Showing, now: datetime) -> bool:
-    is_underway = row.applied == UNSURE or row.applied != row.desired
+    is_underway = row.applied == UNSURE or row.applied != row.desired or not row.wanted
     return is_underway or row.applied_at is None or row.applied_at + READABLE_AFTER > now
 
 

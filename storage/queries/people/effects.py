@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, exists, func
+from sqlalchemy import ColumnElement, and_, exists, func, not_
 from sqlalchemy import select as columns
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import insert_or_add, upsert
+from storage.queries.people.hidden import is_shown
 from storage.queries.people.people import batches
 from storage.tables.columns import UNSURE
 from storage.tables.effects import DelayCount, ReadBack, ReadBackRun
@@ -21,7 +22,10 @@ from storage.tables.people import Person
 
 @dataclass(frozen=True, slots=True)
 class Showing:
-    """A person for whom Teams shows, or may show, something from us; ``read`` is what was read before."""
+    """A person for whom Teams shows, or may show, something from us; ``read`` is what was read before.
+
+    Who is not ``wanted`` is about to be cleared: outside the hours, for example.
+    """
 
     person_id: str
     integration_id: str
@@ -30,6 +34,7 @@ class Showing:
     applied_at: datetime | None
     desired: str | None
     desired_at: datetime | None
+    wanted: bool
     read: tuple[str, str]
     read_at: datetime | None
     sent_again_at: datetime | None
@@ -48,11 +53,13 @@ async def showing(
             col(Person.applied_at),
             col(Person.desired),
             col(Person.desired_at),
+            _may_show().label("wanted"),
             col(ReadBack.availability),
             col(ReadBack.activity),
             col(ReadBack.at),
             col(ReadBack.sent_again_at),
         )
+        .join(Integration, col(Integration.id) == col(Person.integration_id))
         .outerjoin(ReadBack, col(ReadBack.person_id) == col(Person.id))
         .where(
             col(Person.integration_id).in_(integration_ids),
@@ -65,9 +72,20 @@ async def showing(
     )
     rows = await (await session.connection()).execute(query)
     return [
-        Showing(*row[:7], (row.availability or "", row.activity or ""), *row[9:])  # type: ignore[arg-type]
+        Showing(*row[:8], (row.availability or "", row.activity or ""), *row[10:])  # type: ignore[arg-type, call-arg]
         for row in rows
     ]
+
+
+def _may_show() -> ColumnElement[bool]:
+    """``sync.presence.plan.may_show`` in SQL, for the account that it was applied to."""
+    return and_(
+        col(Integration.enabled),
+        not_(col(Integration.closed)),
+        col(Integration.removing_since).is_(None),
+        is_shown(),
+        func.coalesce(col(Person.teams_user_id) == col(Person.applied_user_id), False),
+    )
 
 
 async def store_read(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:

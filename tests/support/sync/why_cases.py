@@ -85,7 +85,7 @@ CASES: dict[str, tuple[Reason, Facts]] = {
         facts(TALKING, hours=CLOSED, others_wish=Presence.PRESENTING, shown=Shown("DoNotDisturb", "Presenting")),
     ),
     "left out": (Reason.LEFT_OUT, facts({**TALKING, "teams_user_id": None, "unmatched": "guest"})),
-    "never compared": (Reason.NOT_READ, facts({**TALKING, "teams_user_id": None})),
+    "moved to another tenant, not matched yet": (Reason.NOT_READ, facts({**TALKING, "teams_user_id": None})),
     "no extension": (Reason.LEFT_OUT, facts({"extension": None, "unmatched": "no_extension"})),
     "nothing reported": (Reason.NOT_HEARD, facts({}, shown=AVAILABLE)),
     "CloudLink does not answer": (
@@ -95,6 +95,12 @@ CASES: dict[str, tuple[Reason, Facts]] = {
     "heard of two hours ago": (Reason.STALE, facts(TALKING, now=LATE, shown=AVAILABLE)),
     "expired secret": (Reason.CREDENTIALS, facts(TALKING, health=healthy(entra=DOWN), read_error=DOWN)),
     "Graph does not answer": (Reason.SERVICE_DOWN, facts(TALKING, health=healthy(graph=AWAY), read_error=AWAY)),
+    "secret refused just now": (Reason.CREDENTIALS, facts(TALKING, read_error=DOWN)),
+    "Graph stopped answering just now": (Reason.SERVICE_DOWN, facts(TALKING, read_error=AWAY)),
+    "only reading is refused": (
+        Reason.PENDING,
+        facts(TALKING, read_error=CredentialsWrong(Fault.GRAPH_FORBIDDEN)),
+    ),
     "refused": (Reason.REFUSED, facts({**TALKING, "refusal": "403 Forbidden"}, shown=AVAILABLE)),
     "quota": (Reason.QUOTA, facts(TALKING, quota_until=LATE, shown=AVAILABLE)),
     "on its way": (Reason.PENDING, facts({**TALKING, "applied": UNSURE}, shown=AVAILABLE)),

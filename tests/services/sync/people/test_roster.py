@@ -13,12 +13,13 @@ from sqlmodel import SQLModel
 from core.text import searchable
 from storage.database import Database
 from storage.encryption import Encryption
+from storage.queries.people import people
 from storage.queries.people.directory_people import PeopleQuery
 from storage.tables.people import Call, Endpoint, Person
 from sync.credentials.store import CredentialStore
 from sync.domain.changes import Done, Failed, Outcome, Refused, Request, SetPresence, Throttled
 from sync.domain.errors import Fault, ServiceUnavailable
-from sync.domain.model import UnknownIntegration
+from sync.domain.model import Service, UnknownIntegration
 from sync.domain.people import Device, Reason, UnknownPerson
 from sync.domain.presence import Presence, Shown
 from sync.people.roster import PAGE, Roster
@@ -196,6 +197,20 @@ async def test_why_names_another_integration_of_the_customer_and_nobody_elses(
     async with bench(tmp_path, integration(id="i3", owner_tenant=owner), rui, theirs) as at:
         at.clients.graph.shown["teams rui"] = Shown("Busy", "InACall")
         assert (await at.roster.explain("t1", "i1", "rui")).reason is reason
+
+
+async def test_who_was_matched_in_a_former_tenant_is_not_matched_yet(tmp_path: Path) -> None:
+    async with bench(tmp_path, person(**TALKING)) as at:
+        async with at.database.writing() as session:
+            await people.unmatch_all(session, "i1")
+        assert (await at.roster.explain("t1", "i1", "p1")).reason is Reason.NOT_READ
+
+
+async def test_a_service_that_fails_just_now_is_the_reason_that_nothing_is_sent(tmp_path: Path) -> None:
+    async with bench(tmp_path, person(**TALKING, due_at=NOON)) as at:
+        at.clients.graph.error = ServiceUnavailable(Fault.GRAPH_UNREACHABLE)
+        found = await at.roster.explain("t1", "i1", "p1")
+        assert (found.reason, found.faulty) == (Reason.SERVICE_DOWN, Service.GRAPH)
 
 
 async def test_when_the_quota_is_used_up_teams_is_not_read(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from storage.queries.health import problems
 from storage.queries.people import effects
 from storage.tables.columns import UNSURE
 from storage.tables.effects import ReadBack
+from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.credentials.store import CredentialStore
 from sync.domain.changes import SetPresence
@@ -205,6 +206,38 @@ async def test_what_is_just_changing_or_has_ended_is_not_judged(tmp_path: Path, 
         await at.read()
         assert (await at.proof()).checked == 0
         assert at.jobs.deferred == []
+
+
+async def test_what_is_to_be_cleared_is_neither_judged_nor_counted_nor_sent_again(tmp_path: Path) -> None:
+    others: list[dict[str, Any]] = [
+        {"excluded": True},
+        {"outside": "only"},
+        {"opted_out": True},
+        {"teams_user_id": "teams other"},
+    ]
+    people = [calling("p1"), *(calling(f"other {place}", **values) for place, values in enumerate(others))]
+    running: dict[str, Any] = {"closed": False, "enabled": True, "removing_since": None}
+    changes: list[tuple[dict[str, Any], int]] = [
+        ({"closed": True}, 0),
+        ({"enabled": False}, 0),
+        ({"removing_since": NOON}, 0),
+        ({}, 1),
+    ]
+    async with bench(tmp_path, *people) as at:
+        at.graph.shown = {f"teams {each.id}": Shown("DoNotDisturb", "DoNotDisturb") for each in people}
+        at.graph.shown["teams other 3"] = Shown("Offline", "Offline")
+        for change, calls in changes:
+            async with at.database.writing() as session:
+                row = await session.get(Integration, "i1")
+                assert row
+                row.sqlmodel_update({**running, **change})
+            await at.read()
+            assert (at.counted(Effect.CHOSEN) or 0) == calls
+            assert not at.counted(Effect.NOT_SHOWN)
+        assert at.jobs.deferred == []
+        await at.delays.flush()
+        async with at.database.session() as session:
+            assert (await counted(session, "i1", NOON, NOON + timedelta(hours=1))).total(NOON).overruled == 1
 
 
 async def test_a_call_that_ends_while_teams_is_read_is_not_sent_again(tmp_path: Path) -> None:
