@@ -11,7 +11,7 @@ from sqlalchemy.pool import NullPool
 from core.errors import CloudLinkPresenceError
 from storage.database import Database, sync_url
 
-HEAD = "0032"
+HEAD = "0033"
 """The newest migration; a test compares it with the folder ``migrations/versions``."""
 
 MIGRATION_LOCK = 0xC10D

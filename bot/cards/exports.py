@@ -11,9 +11,12 @@ from sync.domain.model import IntegrationView
 
 def people_card(texts: Texts, integration: IntegrationView, link: Link | None) -> Card:
     """The link to everyone of an integration as CSV."""
-    back = button(texts("button.people"), "people.show", {"integration": integration.id})
+    data = {"integration": integration.id}
+    importing = button(texts("import.title"), "import_people.show", data)
+    back = button(texts("button.people"), "people.show", data)
     subtitle = capped(integration.name, 40)
-    return _card(texts, texts("export.people.title"), subtitle, texts("export.link"), link, back)
+    said = texts("export.people.what")
+    return _card(texts, texts("export.people.title"), subtitle, said, link, importing, back)
 
 
 def report_card(texts: Texts, integration: IntegrationView, link: Link | None) -> Card:
@@ -30,8 +33,8 @@ def diagnostics_card(texts: Texts, link: Link | None) -> Card:
     return _card(texts, title, texts("diagnostics.purpose"), texts("diagnostics.link"), link, back)
 
 
-def _card(texts: Texts, title: str, subtitle: str, what: str, link: Link | None, back: Action) -> Card:
+def _card(texts: Texts, title: str, subtitle: str, what: str, link: Link | None, *more: Action) -> Card:
     """Without a link, what the operator has to set."""
     said = text(what if link else texts("export.unreachable"))
     actions: list[Action] = [open_link(link)] if link else []
-    return card(texts, title, [header("📤", title, subtitle), said], [*actions, back])
+    return card(texts, title, [header("📤", title, subtitle), said], [*actions, *more])

@@ -103,3 +103,18 @@ class Integration(SQLModel, table=True):
     quota_blocked_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
     removing_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class LeftQuota(SQLModel, table=True):
+    """What integrations had spent of an application's quota when they were removed, or took another application.
+
+    The next integration with the same tenant and application continues with it. Deleted after a day.
+    """
+
+    tenant_id: str = Field(primary_key=True)
+    client_id: str = Field(primary_key=True)
+    left_at: datetime = Field(sa_type=UtcDateTime)
+    quota_spent: list[list[float]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    quota_limit: int
+    quota_changed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    quota_blocked_until: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -148,7 +148,7 @@ class PersonCard:
     """Everything known of a person; ``sent`` newest first. ``read`` is what Teams shows now, None if not known.
 
     ``because`` is the correlation id of what made the presence desired. ``further`` are the mappings for some
-    people that the integration has.
+    people that the integration has. ``closed_until`` is when the hours begin, None within them.
     """
 
     line: PersonLine
@@ -162,6 +162,7 @@ class PersonCard:
     teams_user_id: str | None = None
     because: str = ""
     further: tuple[FurtherMapping, ...] = ()
+    closed_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ from sync.domain.model import (
 )
 from sync.integrations.account_check import check_account
 from sync.integrations.equality import check_moved
+from sync.integrations.left_quota import leave_quota, take_up_quota
 from sync.integrations.teardown import TenantTeardown
 from sync.integrations.views import integration_view
 from sync.people.directory_sync import DirectorySync
@@ -180,10 +181,13 @@ class Editor:
         facts = _changes(app_facts(before), _facts_of_app(app), bool(app.client_secret))
         values = self._teams_values(before, app, expires_on, has_moved)
         async with self._database.writing() as session:
+            if has_moved:
+                await leave_quota(session, before.id, now)
             current = await owned(session, before.owner_tenant, before.id, before.revision, lock=True)
             edited = await self._revise(session, current, values, Act.EDIT_TEAMS, facts, by)
             left = await people.unmatch_all(session, before.id) if has_moved else []
             if has_moved:
+                await take_up_quota(session, edited)
                 await self._audit.record_use(session, before.owner_tenant, app)
             if has_moved or app.client_secret:
                 await rotations.cancel_open(session, before.id, now)

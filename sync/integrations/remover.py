@@ -15,6 +15,7 @@ from sync.domain.context import Context
 from sync.domain.errors import SyncError
 from sync.domain.jobs import PUSH, REMOVE, SHOW_REMOVED
 from sync.domain.model import BOT
+from sync.integrations.left_quota import leave_quota
 from sync.phones.subscriptions import Subscriptions
 
 log = structlog.get_logger()
@@ -55,6 +56,7 @@ class Remover:
         if now >= integration.removing_since + LONG:
             await self._jobs.defer(SHOW_REMOVED, integration_id, at=now)
         async with self._database.writing() as session:
+            await leave_quota(session, integration_id, now)
             await self._audit.record(session, Act.REMOVED, BOT, integration, {"left": left} if left else {})
             await integrations.delete_one(session, integration_id)
         log.info("integration_removed", integration=integration_id, presences_left_to_expire=left)

@@ -28,6 +28,7 @@ from sync.domain.model import (
     UnknownIntegration,
 )
 from sync.integrations.equality import check_new
+from sync.integrations.left_quota import take_up_quota
 from sync.integrations.views import integration_view
 from sync.phones.subscriptions import new_webhook_endpoint
 from sync.tenancy import owned
@@ -81,6 +82,7 @@ class IntegrationService:
                 await self._check_room(session, owner_tenant)
                 await check_new(session, integration)
                 session.add(integration)
+                await take_up_quota(session, integration)
                 await self._audit.record(session, Act.SETUP, by, integration)
                 await self._audit.record_use(session, owner_tenant, app)
         return integration_view(integration)

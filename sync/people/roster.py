@@ -121,6 +121,7 @@ class Roster:
                 teams_user_id=person.teams_user_id,
                 because=person.desired_because,
                 further=further_of(integration.further),
+                closed_until=integration.turns_at if integration.closed else None,
             )
 
     async def explain(self, owner_tenant: str, integration_id: str, person_id: str) -> Explanation:

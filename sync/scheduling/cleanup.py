@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from storage.queries import bounds, history
+from storage.queries import bounds, history, left_quotas
 from storage.queries import events as event_store
 from storage.queries.chat import drafts, presses
 from storage.queries.health import figures
@@ -21,6 +21,7 @@ KEEP_FIGURES = timedelta(days=15)
 
 KEEP_DRAFTS = timedelta(days=7)
 KEEP_IMPORTS = timedelta(days=1)
+KEEP_LEFT_QUOTAS = timedelta(days=1)
 KEEP_LINE_TIMES = timedelta(days=1)
 KEEP_PRESSES = timedelta(days=400)
 KEEP_SENT_CHANGES = timedelta(days=7)
@@ -47,6 +48,7 @@ class Cleanup:
             await effects.delete_delays(session, int((now - KEEP_DELAYS).timestamp()))
             await figures.delete_before(session, int((now - KEEP_FIGURES).timestamp()))
             await drafts.delete_older_than(session, now - KEEP_DRAFTS)
+            await left_quotas.delete_older_than(session, now - KEEP_LEFT_QUOTAS)
             await line_times.delete_before(session, now.date() - KEEP_LINE_TIMES)
             await imports.delete_older_than(session, now - KEEP_IMPORTS)
             await presses.delete_older_than(session, now - KEEP_PRESSES)

@@ -31,6 +31,7 @@ from bot.cards.parts import (
     text,
     tiles,
 )
+from bot.cards.presence.schedule import outside_hours
 from bot.languages import Texts
 from sync.domain.errors import SyncError
 from sync.domain.model import CredentialKind, Freshness, IntegrationView, Service, Status
@@ -121,8 +122,7 @@ def _is_closed(view: StatusView) -> bool:
 
 
 def _closed(texts: Texts, view: StatusView) -> str:
-    begins = view.integration.turns_at or view.now
-    return texts("status.closed", until=texts.until(begins, view.now, view.zone))
+    return outside_hours(texts, view.integration, view.now, view.zone)
 
 
 def _stops(fault: _Problem, status: Status) -> bool:

@@ -30,6 +30,9 @@ def person_card(
         body.append(note("good", "✅", texts(f"person.done.{done}")))
     if meanwhile is not None:
         body.append(note("warning", "☝️", texts("person.meanwhile", who=capped(meanwhile) or "–")))
+    if person.closed_until:
+        until = texts.until(person.closed_until, now, zone)
+        body.append(note("default", "🌙", texts("why.reason.closed", until=until)))
     hidden = hidden_word(line)
     if hidden or line.left_out or not line.is_matched:
         body.append(note("warning", "🚫" if hidden else "⚠️", sentence(state(texts, line))))

@@ -54,7 +54,7 @@ def form(
     if is_refused:
         body.append(note("attention", "❌", texts("mapping.refused"), texts("mapping.refused.remedy")))
     if preview:
-        body += _preview(texts, preview, is_enabled=view.enabled)
+        body += _preview(texts, preview, view)
         body += _replay(texts, preview.replay) if preview.replay else []
     body.append(text(texts("mapping.how")))
     body += [_choice(texts, state, chosen[state]) for state in MAPPABLE]
@@ -87,9 +87,10 @@ def _quiet(texts: Texts, data: Mapping[str, str]) -> list[CardElement]:
     ]
 
 
-def _preview(texts: Texts, preview: Preview, *, is_enabled: bool) -> list[CardElement]:
+def _preview(texts: Texts, preview: Preview, view: IntegrationView) -> list[CardElement]:
     if not preview.count:
-        said = texts("mapping.preview.none" if is_enabled else "mapping.preview.off")
+        of_hours = texts("mapping.preview.closed" if view.closed else "mapping.preview.none")
+        said = of_hours if view.enabled else texts("mapping.preview.off")
         return [note("default", "👀", texts("mapping.preview.title"), said)]
     changes = texts.plural("mapping.preview.changes", preview.count)
     body: list[CardElement] = [note("default", "👀", texts("mapping.preview.title"), changes)]

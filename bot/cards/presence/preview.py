@@ -1,6 +1,7 @@
 """The preview before enabling: who is matched, who is not and why, and what would be sent now."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from itertools import groupby
 
 from microsoft_teams.cards.core import Action, CardElement, Container
@@ -8,6 +9,7 @@ from microsoft_teams.cards.core import Action, CardElement, Container
 from bot.activity import Card
 from bot.cards.field_errors import FormError
 from bot.cards.parts import button, capped, card, header, note, plain, row, text, tiles
+from bot.cards.presence.schedule import outside_hours
 from bot.cards.setup.steps import step_header
 from bot.languages import Texts
 from sync.domain.model import IntegrationView, Preview, Unmatched, UnmatchedPerson, WouldSend
@@ -31,7 +33,8 @@ def preview_card(
     body.extend(_left_out(texts, preview, page))
     if pages(preview) > 1:
         body.append(plain(texts("preview.page", page=page + 1, pages=pages(preview)), subtle=True))
-    body.extend(_would_send(texts, preview.would_send))
+    closed = [note("default", "🌙", texts("preview.closed"))]
+    body.extend(closed if integration.closed else _would_send(texts, preview.would_send))
     body.append(note("accent", "ℹ️", texts("preview.patience"), texts("preview.by_hand")))
     if page == 0:
         body.extend(_also(texts, integration.feature_version))
@@ -54,17 +57,23 @@ def preview_failed(texts: Texts, integration: IntegrationView, form_error: FormE
     return card(texts, title, body, actions)
 
 
-def enabled_card(texts: Texts, integration: IntegrationView) -> Card:
-    """Presence sync is enabled now."""
+def enabled_card(texts: Texts, integration: IntegrationView, now: datetime, zone: str) -> Card:
+    """Presence sync is enabled now; outside the hours, from when on calls are shown."""
+    data = {"integration": integration.id}
+    begins: list[CardElement] = [text(texts("enabled.what"))]
+    if integration.closed:
+        until = outside_hours(texts, integration, now, zone)
+        begins = [note("default", "🌙", until, texts("status.closed.how"))]
     body = [
         header("🎉", texts("enabled.title"), capped(integration.name)),
-        text(texts("enabled.what")),
+        *begins,
         note("accent", "ℹ️", texts("preview.patience"), texts("preview.by_hand")),
     ]
     actions = [
-        button(texts("button.status"), "status.show", {"integration": integration.id}, style="positive"),
-        button(texts("button.people"), "people.show", {"integration": integration.id}),
-        button(texts("button.test"), "test.run", {"integration": integration.id}),
+        button(texts("button.status"), "status.show", data, style="positive"),
+        button(texts("button.people"), "people.show", data),
+        button(texts("button.test"), "test.run", data),
+        *([button(texts("button.schedule"), "schedule.show", data)] if integration.closed else []),
     ]
     return card(texts, texts("enabled.title"), body, actions)
 

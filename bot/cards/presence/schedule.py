@@ -58,6 +58,11 @@ def form(texts: Texts, view: IntegrationView, shown: Form, now: datetime) -> Car
     return card(texts, title, body, actions)
 
 
+def outside_hours(texts: Texts, view: IntegrationView, now: datetime, zone: str) -> str:
+    """That a closed integration shows nothing, and until when, in the reader's time zone."""
+    return texts("status.closed", until=texts.until(view.turns_at or now, now, zone))
+
+
 def _now(texts: Texts, view: IntegrationView, shown: Form, now: datetime) -> CardElement:
     """What the schedule says now, and when that changes; before it is saved, whom that clears."""
     said = [_state(texts, shown.schedule, now)]

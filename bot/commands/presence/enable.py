@@ -47,7 +47,7 @@ async def show_page(context: TurnContext, view: IntegrationView, wizard: bool = 
 async def enable(context: TurnContext, view: IntegrationView) -> None:
     enabled = await context.operations.integrations.enable(context.tenant, view.id, context.actor)
     context.services.previews.drop(context.tenant, view.id)
-    await context.show(cards.enabled_card(context.texts, enabled))
+    await context.show(cards.enabled_card(context.texts, enabled, context.now, await context.zone()))
 
 
 async def postpone(context: TurnContext, view: IntegrationView) -> None:

@@ -203,7 +203,10 @@ def _enabling(texts: Texts) -> Iterator[tuple[str, Card]]:
         "preview_failed",
         preview.preview_failed(texts, one, form_error(example(Fault.GRAPH_UNREACHABLE), texts, LINKS), wizard=True),
     )
-    yield "enabled", preview.enabled_card(texts, one)
+    closed = replace(one, closed=True, turns_at=NOW + timedelta(hours=21))
+    yield "preview_closed", preview.preview_card(texts, closed, small)
+    yield "enabled", preview.enabled_card(texts, one, NOW, "UTC")
+    yield "enabled_closed", preview.enabled_card(texts, closed, NOW, "UTC")
     yield "later", preview.later_card(texts, one)
 
 

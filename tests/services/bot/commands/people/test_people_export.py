@@ -162,4 +162,8 @@ async def test_without_a_public_address_the_card_says_so(chat: Chat) -> None:
     chat.restart()
     card = await chat.say("export people")
     assert EN("export.unreachable") in words(card)
-    assert set(buttons(card)) == {"people.show"}
+    assert set(buttons(card)) == {"people.show", "import_people.show"}
+    viewer = Member(id="m", owner_tenant=TENANT, user_object_id=STRANGER, role=Role.VIEWER, invited_at=chat.now)
+    await stored(chat.database, viewer)
+    chat.person = STRANGER
+    assert set(buttons(await chat.say("export people"))) == {"people.show"}

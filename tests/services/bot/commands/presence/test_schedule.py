@@ -55,6 +55,22 @@ async def test_hours_are_previewed_and_saved_and_status_and_why_say_so(talking: 
     assert EN("detail.value.own") in history
 
 
+async def test_while_closed_enabling_mapping_and_including_promise_nothing_for_now(talking: Chat) -> None:
+    await talking.press(await talking.say("schedule"), "schedule.save", NIGHTS)
+    mapping = await talking.press(await talking.say("mapping"), "mapping.quiet")
+    assert EN("mapping.preview.closed") in words(mapping)
+    excluded = await talking.press(await talking.say("exclude Sofia"), "person.exclude")
+    included = await talking.press(excluded, "person.include")
+    assert EN("why.reason.closed", until=UNTIL) in words(included)
+    await talking.press(await talking.say("disable presence"), "disable.now")
+    preview = await talking.say("enable presence")
+    assert EN("preview.closed") in words(preview)
+    enabled = await talking.press(preview, "enable.now")
+    assert EN("status.closed", until=UNTIL) in words(enabled)
+    assert EN("enabled.what") not in words(enabled)
+    assert "schedule.show" in buttons(enabled)
+
+
 async def showing(chat: Chat) -> None:
     """Teams shows Sofia's call."""
     async with chat.database.writing() as session:
