@@ -34,16 +34,12 @@ def help_card(texts: Texts, groups: Sequence[HelpGroup], first: HelpLine | None)
 
 
 def _line(line: HelpLine) -> CardElement:
-<<<<<<< HEAD
-    return row("", line.title, line.description, select=button(line.title, f"command.{line.key}"))
-=======
     """Smaller than a row, for there are many of them."""
     words = [
         TextBlock(text=line.title, color="Accent", wrap=True),
         TextBlock(text=line.description, size="Small", is_subtle=True, wrap=True, spacing="None"),
     ]
     return Container(items=list(words), spacing="Small", select_action=button(line.title, f"command.{line.key}"))
->>>>>>> origin/main
 
 
 def unknown(texts: Texts, nearest: Sequence[HelpLine]) -> Card:

@@ -149,14 +149,14 @@ def fact(name: str, value: str) -> Container:
 
 
 def row(symbol: str, *lines: str, spacing: Spacing = "Small", select: Action | None = None) -> ColumnSet:
-    """A line of a list: a symbol, if any, a text, and subtle lines below it. Pressing it is ``select``."""
+    """A line of a list: a symbol, a text, and subtle lines below it. Pressing it is ``select``."""
     words: list[CardElement] = [
         plain(line, subtle=bool(index), size="Small" if index else None, spacing="None")
         for index, line in enumerate(lines)
         if line
     ]
-    columns = [_column([TextBlock(text=symbol, spacing="None")], "auto")] if symbol else []
-    columns.append(_column(words, "stretch"))
+    sign = TextBlock(text=symbol, spacing="None")
+    columns = [_column([sign], "auto"), _column(words, "stretch")]
     if select is None:
         return ColumnSet(spacing=spacing, columns=columns)
     columns.append(_column([TextBlock(text="›", size="Large", spacing="None")], "auto"))

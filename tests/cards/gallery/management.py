@@ -84,13 +84,9 @@ def _mapping(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     yield "mapping_nobody", mapping.form(texts, on, quiet, mapping.Preview(0, []))
     yield "mapping_off", mapping.form(texts, replace(one, enabled=False), quiet, mapping.Preview(0, []))
     yield "mapping_saved", mapping.form(texts, on, quiet, said=texts.plural("mapping.saved", 2))
-<<<<<<< HEAD
-    some = tuple(FurtherMapping(f"{name:0>32.12}", name) for name in ("Reception", "Board", LONG))
-=======
     some = tuple(FurtherMapping(name[:32], name) for name in ("Reception", "Board", LONG))
->>>>>>> origin/main
     several = replace(on, further=some)
-    yield "mapping_some", further.listed(texts, several, {some[0].id: 3, some[1].id: 1})
+    yield "mapping_some", further.listed(texts, several, {"Reception": 3, "Board": 1})
     full = replace(on, further=some * 3 + some[:1])
     yield "mapping_full", further.listed(texts, full, {}, refused="too_many")
     yield "mapping_added", further.listed(texts, several, {}, said=texts("further.added", name="Board"))
