@@ -181,7 +181,7 @@ class _Parts:
         self, config: EngineConfig, context: Context, store: CredentialStore, skew: ClockSkewMonitor
     ) -> None:
         every = config.intervals
-        self.quota = QuotaLedger(Quota(config.presence_quota), context.metrics, context.steady)
+        self.quota = QuotaLedger(Quota(config.presence_quota), context.metrics, context.clock, context.steady)
         self.config, self.context, self.store = config, context, store
         self.delays = Delays(context.database, context.clock)
         self.flow = Flow(context, store, self.quota, self.delays)

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from microsoft_teams.cards.core import CardElement, ExecuteAction
+from microsoft_teams.cards.core import CardElement, Container, ExecuteAction, TextBlock
 
 from bot.activity import Card
-from bot.cards.parts import button, card, header, row, text
+from bot.cards.parts import button, card, header, text
 from bot.languages import Texts
 
 
@@ -34,7 +34,12 @@ def help_card(texts: Texts, groups: Sequence[HelpGroup], first: HelpLine | None)
 
 
 def _line(line: HelpLine) -> CardElement:
-    return row("▸", line.title, line.description, select=button(line.title, f"command.{line.key}"))
+    """Smaller than a row, for there are many of them."""
+    words = [
+        TextBlock(text=line.title, color="Accent", wrap=True),
+        TextBlock(text=line.description, size="Small", is_subtle=True, wrap=True, spacing="None"),
+    ]
+    return Container(items=list(words), spacing="Small", select_action=button(line.title, f"command.{line.key}"))
 
 
 def unknown(texts: Texts, nearest: Sequence[HelpLine]) -> Card:

@@ -31,7 +31,7 @@ from sync.presence.further_mappings import MAX_FURTHER, further_of, mappings_of,
 from sync.presence.mapping import Chosen, Overrides, overrides_of
 from sync.tenancy import owned
 
-SHOWN = 10
+SHOWN = 8
 """People whom a preview names."""
 
 

@@ -37,13 +37,14 @@ SEND_WITHIN = 25
 LONGEST_BLOCK = timedelta(minutes=2)
 """What Graph asks to wait beyond that, or a clock that was ahead had stored, is asked again then."""
 
-MARGIN = 0.1
-"""Seconds added to the window, which begins with the response: Graph's clock may run a little slower than ours."""
+MARGIN = 1.0
+"""Seconds added to the window, which begins with the response: a step of the clock that is too small to be noticed,
+and as much again for another process's clock, by which the pair was stored."""
 
 SLOT = 0.5
 """Seconds whose requests are stored as one pair: they count until the last of them has left the window."""
 
-SMALLEST_STEP = 1.0
+SMALLEST_STEP = 0.5
 """Seconds: a clock that differs by less from the steady one was not set."""
 
 
@@ -85,12 +86,16 @@ class QuotaLedger:
 
     The caller holds the integration's row locked and commits it; a reservation is stored before the requests
     are sent, so that a crash loses quota and never exceeds it. The limit passed in is the most that is learned.
-    By the ``steady`` clock it finds out that the other one was set forward.
+    By the ``steady`` clock it finds out that ``clock`` was set forward. Both are read together, for the time
+    that is passed in may have been read before a lock was waited for.
     """
 
-    def __init__(self, quota: Quota, metrics: Metrics, steady: Clock | None = None) -> None:
+    def __init__(
+        self, quota: Quota, metrics: Metrics, clock: Clock | None = None, steady: Clock | None = None
+    ) -> None:
         self._quota = quota
         self._metrics = metrics
+        self._clock = clock
         self._steady = steady
         self._ahead: float | None = None
         self._steps: list[_Step] = []
@@ -101,7 +106,7 @@ class QuotaLedger:
 
     def allowance(self, sharing: Collection[Spender], now: datetime) -> tuple[datetime | None, int]:
         """As ``Quota.allowance``, with the limit learned so far."""
-        self._watch(now)
+        self._watch()
         for each in sharing:
             self._correct(each, now)
         return Quota(self.limit(sharing)).allowance(sharing, now)
@@ -115,7 +120,7 @@ class QuotaLedger:
     def settle(self, spender: Spender, requests: int, reserved_at: datetime, now: datetime) -> None:
         """The responses to ``requests`` are here: they count from ``now`` on."""
         if requests:
-            self._watch(now)
+            self._watch()
             self._correct(spender, now)
             reserved = datetime.fromtimestamp(self._moved([_slot(reserved_at), requests, IN_FLIGHT])[0], UTC)
             spent = spend(spender.quota_spent, reserved, -requests, IN_FLIGHT)
@@ -154,11 +159,11 @@ class QuotaLedger:
         spender.quota_changed_at = now
         self.block(spender, now + timedelta(seconds=max(waits)))
 
-    def _watch(self, now: datetime) -> None:
+    def _watch(self) -> None:
         """Remember that the clock was set forward, as long as anything stored before may count."""
-        if self._steady is None:
+        if self._clock is None or self._steady is None:
             return
-        steady = self._steady().timestamp()
+        now, steady = self._clock(), self._steady().timestamp()
         ahead = now.timestamp() - steady
         step = 0.0 if self._ahead is None else ahead - self._ahead
         if self._ahead is None or abs(step) > SMALLEST_STEP:
@@ -176,7 +181,8 @@ class QuotaLedger:
 
     def _correct(self, spender: Spender, now: datetime) -> None:
         """After the clock was set: nothing that was stored before is in the future, or forgotten."""
-        latest, longest = _slot(now), now + LONGEST_BLOCK
+        present = max(now, self._clock()) if self._clock else now
+        latest, longest = _slot(present), present + LONGEST_BLOCK
         moved = [self._moved(pair) for pair in spender.quota_spent]
         spent = [[min(pair[0], latest), *pair[1:]] for pair in moved]
         if spent != spender.quota_spent:

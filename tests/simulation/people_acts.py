@@ -80,7 +80,7 @@ class PeopleActs:
             self.choices.agree(choice, value)
 
     async def ask_why(self, engine: Engine) -> None:
-        """Of anyone, at any time: what is answered must be true."""
+        """About anyone, at any time: what is answered must be true."""
         if found := await self._person(engine):
             view, person, user_id = found
             before = await self._situation(engine, view.id, user_id)

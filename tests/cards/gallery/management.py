@@ -84,7 +84,7 @@ def _mapping(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     yield "mapping_nobody", mapping.form(texts, on, quiet, mapping.Preview(0, []))
     yield "mapping_off", mapping.form(texts, replace(one, enabled=False), quiet, mapping.Preview(0, []))
     yield "mapping_saved", mapping.form(texts, on, quiet, said=texts.plural("mapping.saved", 2))
-    some = tuple(FurtherMapping(name, name) for name in ("Reception", "Board", LONG))
+    some = tuple(FurtherMapping(name[:32], name) for name in ("Reception", "Board", LONG))
     several = replace(on, further=some)
     yield "mapping_some", further.listed(texts, several, {"Reception": 3, "Board": 1})
     full = replace(on, further=some * 3 + some[:1])
@@ -98,7 +98,7 @@ def _mapping(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     )
     replay = Replay(date(2026, 11, 21), totals, named)
     yield "mapping_replayed", mapping.form(texts, on, quiet, mapping.Preview(2, first, replay))
-    worst = replace(replay, first=tuple(replace(each, name=LONG) for each in named * 3), is_today=True)
+    worst = replace(replay, first=tuple(replace(each, name=LONG) for each in (*named, *named[:2])), is_today=True)
     yield (
         "mapping_replayed_worst",
         mapping.form(texts, on, quiet, mapping.Preview(14_000, most, worst), further=some[2]),

@@ -77,6 +77,7 @@ COUNTED = frozenset(
         "status_text",
         "mapping",
         "person_mapping",
+        "drill",
         "schedule",
         "scope",
         "enable",
@@ -418,6 +419,7 @@ CARDS: Mapping[str, Prepare] = {
     "edit.save_name": lambda scene: scene.offered(
         "edit integration", "edit.save_name", {"name": "Main office"}, ("edit.rename",)
     ),
+    "drill.begin": lambda scene: scene.offered("drill", "drill.begin"),
     "edit.save_cloudlink": edit_cloudlink,
     "edit.save_teams": edit_teams,
     "scope.save": lambda scene: scene.offered("scope", "scope.save", via=("scope.preview",)),

@@ -165,23 +165,51 @@ def test_after_the_clock_was_set_back_no_block_lasts_until_it_has_caught_up() ->
     assert ledger.allowance([row], until) == (None, 5)
 
 
-@pytest.mark.parametrize("step", [5, 40, 100, 86_400])
+class SetClock:
+    """A clock that can be set, with the steady one beside it."""
+
+    def __init__(self) -> None:
+        self.steady = FakeClock()
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return self.steady() + self.ahead
+
+    def ledger(self, limit: int = 10) -> QuotaLedger:
+        return QuotaLedger(Quota(limit), Metrics(CollectorRegistry()), self, self.steady)
+
+
+@pytest.mark.parametrize("step", [0.4, 0.6, 0.9, 5, 40, 100, 86_400])
 def test_a_clock_that_is_set_forward_does_not_forget_what_was_sent(step: float) -> None:
-    """Half a window after it was sent; what was in flight still is."""
-    steady = FakeClock()
-    row, ledger = Row(), QuotaLedger(Quota(10), Metrics(CollectorRegistry()), steady)
-    ledger.reserve(row, 6, NOON)
-    ledger.settle(row, 6, NOON, NOON)
-    ledger.reserve(row, 4, NOON)
-    steady.advance(seconds=15)
-    now = NOON + timedelta(seconds=15 + step)
-    assert ledger.allowance([row], now)[1] == 0
-    ledger.settle(row, 4, NOON, now)
+    """Half a window after it was sent; what was in flight still is. A small step is within the margin."""
+    clock, row = SetClock(), Row()
+    ledger = clock.ledger()
+    ledger.allowance([row], clock())
+    ledger.reserve(row, 6, clock())
+    ledger.settle(row, 6, clock(), clock())
+    ledger.reserve(row, 4, reserved_at := clock())
+    clock.steady.advance(seconds=15)
+    clock.ahead = timedelta(seconds=step)
+    assert ledger.allowance([row], clock())[1] == 0
+    ledger.settle(row, 4, reserved_at, clock())
     assert sum(pair[1] for pair in row.quota_spent) == 10
-    steady.advance(seconds=WINDOW - 1)
-    assert ledger.allowance([row], now + timedelta(seconds=WINDOW - 1))[1] == 0
-    steady.advance(seconds=2)
-    assert ledger.allowance([row], now + timedelta(seconds=WINDOW + 1)) == (None, 10)
+    clock.steady.advance(seconds=14.9)
+    assert ledger.allowance([row], clock())[1] == 0
+    clock.steady.advance(seconds=WINDOW)
+    assert ledger.allowance([row], clock()) == (None, 10)
+
+
+def test_a_time_from_before_a_lock_was_waited_for_forgets_nothing_and_is_no_step() -> None:
+    clock, row = SetClock(), Row()
+    ledger, before = clock.ledger(), clock()
+    clock.steady.advance(seconds=20)
+    ledger.reserve(row, 10, clock())
+    ledger.settle(row, 10, clock(), clock())
+    assert ledger.allowance([row], before)[1] == 0
+    clock.steady.advance(seconds=WINDOW)
+    assert ledger.allowance([row], clock())[1] == 0
+    clock.steady.advance(seconds=MARGIN + SLOT)
+    assert ledger.allowance([row], clock()) == (None, 10)
 
 
 def test_no_block_is_longer_than_the_longest() -> None:

@@ -47,7 +47,9 @@ async def test_a_secret_is_no_name(chat: Chat, one: IntegrationView) -> None:
 @pytest.mark.parametrize("said", ["edit integration", "editar integração", "rename integration"])
 async def test_it_offers_every_side(chat: Chat, one: IntegrationView, said: str) -> None:
     card = await chat.say(said)
-    assert {"edit.rename", "edit.cloudlink", "edit.teams", "update.show", "integrations.open"} == set(buttons(card))
+    assert {"edit.rename", "edit.cloudlink", "edit.teams", "messages.show", "integrations.open"} == set(
+        buttons(card)
+    )
     assert one.tenant_id in words(card)
 
 
