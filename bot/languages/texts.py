@@ -17,6 +17,7 @@ from babel.numbers import format_decimal
 
 WEEK = timedelta(days=7)
 RECENT = timedelta(hours=12)
+SECOND = timedelta(seconds=1)
 """How long a moment is said as seen from now."""
 
 
@@ -75,8 +76,8 @@ class Texts:
         return f"{local} UTC" if zone == "UTC" else local
 
     def when(self, moment: datetime, now: datetime, zone: str) -> str:
-        """A recent moment as seen from ``now`` ("2 minutes ago"), an older one with its date in ``zone``."""
-        return self.relative(moment, now) if now - moment < RECENT else self.moment(moment, zone)
+        """A recent moment as seen from ``now`` ("2 minutes ago"), never coming; an older one with its date."""
+        return self.relative(min(moment, now - SECOND), now) if now - moment < RECENT else self.moment(moment, zone)
 
     def since(self, moment: datetime, now: datetime, zone: str) -> str:
         """The time of a moment of today in ``zone``: "10:42"; of another day with its date."""
@@ -88,8 +89,10 @@ class Texts:
     def until(self, moment: datetime, now: datetime, zone: str) -> str:
         """A coming moment in ``zone``: of today "10:42", of the next days "Monday 09:00", later with its date."""
         here, today = moment.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone)).date()
+        if here.date() == today:
+            return self("time.until", time=f"{here:%H:%M}")
         if not timedelta(0) < here.date() - today < WEEK:
-            return self.since(moment, now, zone)
+            return self.moment(moment, zone)
         return self("time.weekday", day=self.weekday(here.weekday()), time=f"{here:%H:%M}")
 
     def weekday(self, number: int) -> str:

@@ -39,16 +39,17 @@ class TenantTeardown:
         self._timeout = timeout
 
     async def clear_all(self, integration: Integration) -> None:
-        """Clear every presence that we set, before the integration is changed.
+        """Clear every presence that we set, as far as the quota has room, before the integration is changed.
 
         If the process ends in between, the next push sets them again a little later.
         """
         now = self._clock()
         again = now + timedelta(seconds=6 * self._timeout)
         async with self._database.writing() as session:
-            locked = await integrations.get_for_update(session, integration.id)
-            user_ids = await people.mark_applied_unsure(session, integration.id, again)
-            if locked and user_ids:
+            sharing = await integrations.lock_sharing_quota(session, integration.id)
+            found = await people.mark_applied_unsure(session, integration.id, again)
+            user_ids = found[: self._quota.allowance(sharing.values(), now)[1]]
+            if locked := sharing.get(integration.id):
                 self._quota.reserve(locked, len(user_ids), now)
         await self.clear(integration, user_ids)
 

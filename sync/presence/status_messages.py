@@ -122,12 +122,14 @@ class StatusMessageWriter:
         """Decide by the current message and the newest state, and store what is about to be sent."""
         pending: list[tuple[str, MessageChange]] = []
         async with self._database.writing() as session:
-            integration = await integrations.get_for_update(session, integration_id)
+            sharing = await integrations.lock_sharing_quota(session, integration_id)
+            integration = sharing.get(integration_id)
             if integration is None:
                 return []
+            left = self._quota.allowance(sharing.values(), now)[1]
             for person in (await people.by_ids(session, list(check.users))).values():
                 user = check.users[person.id]
-                if plan.user_to_read(person, integration) != user:
+                if plan.user_to_read(person, integration) != user or len(pending) >= left:
                     continue
                 change = plan.change_for(person, integration, found.get(user), now)
                 plan.mark_message(person, change)

@@ -48,7 +48,8 @@ class Disk:
             self.kill()
 
     def insert(self, path: Path, random: Random) -> None:
-        """Begin another day, with another file."""
+        """Begin another day, with another file: what the last tasks of the day before opened is none of it."""
+        self.kill()
         self._path, self._random, self.is_full = path, random, False
 
     async def _connect(self) -> Any:

@@ -174,7 +174,7 @@ def secret_offered(texts: Texts, view: IntegrationView, page: Link, link: Link |
         body += [row(f"{n}.", texts(f"monitors.secret.{step}")) for n, step in enumerate(steps, start=1)]
         body.append(row("🔒", "", texts("monitors.secret.safe")))
     else:
-        why = "export.unreachable" if may else "fault.graph.rotation_forbidden"
+        why = "monitors.secret.unreachable" if may else "fault.graph.rotation_forbidden"
         body.append(note("warning", "🔒", texts(why), texts("monitors.secret.by_hand")))
     data = {"integration": view.id}
     actions: list[Action] = [

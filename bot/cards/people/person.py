@@ -62,7 +62,7 @@ def _teams(texts: Texts, person: PersonCard, now: datetime, zone: str) -> list[C
     )
     at = ""
     if person.applied_at and person.applied_until:
-        until = texts.since(person.applied_until, now, zone)
+        until = texts.until(person.applied_until, now, zone)
         at = texts("person.applied.at", ago=texts.when(person.applied_at, now, zone), until=until)
     rows.append(
         row(

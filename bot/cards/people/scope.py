@@ -186,7 +186,7 @@ def _form_actions(texts: Texts, view: IntegrationView) -> list[Action]:
     data = {"integration": view.id}
     revised = {**data, "revision": str(view.revision)}
     return [
-        button(texts("button.try_scope"), "scope.preview", revised, style="positive", inputs=True),
+        button(texts("button.preview"), "scope.preview", revised, style="positive", inputs=True),
         button(texts("button.people"), "people.show", data),
     ]
 

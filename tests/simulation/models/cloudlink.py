@@ -57,7 +57,10 @@ class CloudLinkModel:
         ]
         if self.world.strikes(Kind.LISTS_SHRINK, 0.15):
             self.world.note("the list of users shrinks")
-            found = found[: self.world.dice(Kind.LISTS_SHRINK).choice((0, 0, len(found) // 2))]
+            length = self.world.dice(Kind.LISTS_SHRINK).choice((0, 0, len(found) // 2))
+            if length and self.world.has(Kind.NO_POLLS):
+                self.missed |= {each.user_id for each in found[length:]}
+            found = found[:length]
         return found
 
     async def lines(self, extensions: Sequence[str]) -> list[LineSnapshot]:

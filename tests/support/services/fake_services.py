@@ -74,6 +74,8 @@ class FakeGraph:
         return {user: self.shown.get(user, AVAILABLE) for user in user_ids if user not in self.unknown}
 
     async def messages(self, user_ids: Sequence[str]) -> dict[str, str]:
+        if self.during_read:
+            await self.during_read()
         if self.error:
             raise self.error
         return dict.fromkeys(user_ids, "")

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("each_database")
 
 ENCRYPTION = Encryption([Fernet.generate_key().decode()])
 ADA = Actor("a1", "Ada Example")
-SPENT, BLOCKED = [[NOON.timestamp(), 7], [NOON.timestamp() + 1, 2, 90]], NOON + timedelta(minutes=1)
+SPENT, BLOCKED = [[NOON.timestamp() - 1, 7], [NOON.timestamp(), 2, 90]], NOON + timedelta(minutes=1)
 USED = {"quota_spent": SPENT, "quota_limit": 300, "quota_blocked_until": BLOCKED}
 
 

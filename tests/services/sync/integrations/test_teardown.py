@@ -41,6 +41,22 @@ async def test_clearing_the_old_tenant_reserves_quota_and_counts_it(tmp_path: Pa
     assert registry.get_sample_value("cloudlink_presence_quota_spent_total") == 2
 
 
+async def test_of_the_old_tenant_no_more_is_cleared_than_the_quota_has_room_for(tmp_path: Path) -> None:
+    clients, quota = FakeServiceClients(), QuotaLedger(Quota(5), Metrics(CollectorRegistry()))
+    async with empty_store(tmp_path) as database:
+        spent = [[NOON.timestamp(), 4]]
+        await stored(
+            database, with_secrets(integration(quota_spent=spent), ENCRYPTION, client_secret_sealed="secret")
+        )
+        await stored(
+            database, *(person(name, applied="Busy/InACall", applied_user_id=name) for name in ("p1", "p2"))
+        )
+        before = await read_integration(database)
+        await TenantTeardown(context_of(database, clients), CredentialStore(ENCRYPTION), quota).clear_all(before)
+        assert len(clients.graph.sent) == 1
+        assert sum(pair[1] for pair in (await read_integration(database)).quota_spent) == 5
+
+
 async def test_what_another_integration_wishes_is_left_to_it(tmp_path: Path) -> None:
     clients, quota = FakeServiceClients(), QuotaLedger(Quota(1500), Metrics(CollectorRegistry()))
     shown = {"applied": "Busy/InACall", "applied_user_id": "teams p1", "teams_user_id": "teams p1"}

@@ -29,6 +29,7 @@ from sync.people.scope.rules import RuleKind, ScopeMode, Side
 from sync.presence.mapping import CHOICES, MAPPABLE
 from sync.problems.incidents import CLOCK, LISTS, PEOPLE
 from tests.cards.gallery.gallery import LINKS, example
+from tests.support.clocks import NOON
 from tests.support.tools import ROOT
 
 TEXTS = load_texts()
@@ -237,6 +238,17 @@ def test_dates_numbers_and_ages_as_the_language_has_them() -> None:
     assert (ENGLISH.relative(earlier, now), PORTUGUESE.relative(earlier, now)) == ("3 minutes ago", "há 3 minutos")
     assert (ENGLISH.duration(0.26), PORTUGUESE.duration(0.26), ENGLISH.duration(12.6)) == ("0.3 s", "0,3 s", "13 s")
     assert (ENGLISH.span(300), PORTUGUESE.span(300)) == ("5 minutes", "5 minutos")
+
+
+def test_what_has_just_happened_is_past_also_where_the_clocks_differ() -> None:
+    for ahead in (0, 30):
+        assert PORTUGUESE.when(NOON + timedelta(seconds=ahead), NOON, "UTC") == "há 1 segundo"
+
+
+def test_until_a_time_of_today_another_day_and_a_date() -> None:
+    said = [PORTUGUESE.until(NOON + timedelta(days=days), NOON, "UTC") for days in (0, 1, 8)]
+    assert said == ["às 12:00", "terça-feira às 12:00", PORTUGUESE.moment(NOON + timedelta(days=8), "UTC")]
+    assert ENGLISH.until(NOON, NOON, "UTC") == "12:00"
 
 
 def test_an_unknown_key_is_a_fault_of_ours_and_a_missing_fact_a_dash() -> None:

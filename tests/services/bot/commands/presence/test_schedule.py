@@ -123,4 +123,4 @@ async def test_the_slower_of_two_administrators_is_shown_the_change_of_the_first
 async def test_in_portuguese(talking: Chat) -> None:
     talking.locale = "pt-PT"
     card = await talking.press(await talking.say("horário"), "schedule.preview", NIGHTS)
-    assert PT("schedule.closed", until=PT("time.today", time=UNTIL)) in words(card)
+    assert PT("schedule.closed", until=PT("time.until", time=UNTIL)) in words(card)
