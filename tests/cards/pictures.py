@@ -1,5 +1,7 @@
 """Pictures of cards: ``python -m tests.cards.pictures`` draws every one, for review, into ``build/cards/``.
 
+Given the beginnings of names, it draws only those cards.
+
 With ``--docs`` it renews those that the pages show, in ``docs/images/cards/``: a page of ``docs/en`` that shows
 ``status.en.png`` gets the card ``status`` of the gallery.
 
@@ -69,10 +71,11 @@ def open_browser() -> Iterator[Browser]:
         browser.close()
 
 
-def review(browser: Browser) -> None:
+def review(browser: Browser, names: Sequence[str] = ()) -> None:
+    """The cards whose name begins with one of ``names``; all of them by default."""
     OUT.mkdir(parents=True, exist_ok=True)
     for language, texts in load_texts().items():
-        cards = gallery(texts)
+        cards = {name: card for name, card in gallery(texts).items() if name.startswith(tuple(names) or "")}
         for width, columns in COLUMNS.items():
             page = drawn(browser, cards, width, columns)
             photograph(page, cards, f"{OUT}/{language}-{{}}-{width}.png")
@@ -93,7 +96,7 @@ def renew_pages(browser: Browser) -> None:
 def main(arguments: Sequence[str]) -> int:
     try:
         with open_browser() as browser:
-            (renew_pages if "--docs" in arguments else review)(browser)
+            renew_pages(browser) if arguments == ["--docs"] else review(browser, arguments)
     except LookupError as lacks:
         print(lacks, file=sys.stderr)
         return 1

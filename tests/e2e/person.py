@@ -83,6 +83,24 @@ class Person:
         await self._field(label).press("End")
         await self._chat.keyboard.type('",')
 
+    async def chooses(self, label: str, choice: str) -> None:
+        """One of a list that opens."""
+        self.clicks += 1
+        await self._chat.get_by_role("combobox", name=label).last.click(timeout=TIMEOUT_MS)
+        await self._chat.get_by_role("option", name=choice, exact=True).click(timeout=TIMEOUT_MS)
+
+    async def picks(self, choice: str) -> None:
+        """One of the choices that are all in view."""
+        self.clicks += 1
+        await self._chat.get_by_role("radio", name=choice, exact=True).last.check(timeout=TIMEOUT_MS)
+
+    async def opens(self, line: str) -> None:
+        """Press a line of a card that leads somewhere, and wait for the response."""
+        self.clicks += 1
+        async with self._chat.expect_response(INVOKE, timeout=TIMEOUT_MS):
+            await self._chat.get_by_text(line, exact=True).last.click(timeout=TIMEOUT_MS)
+        await self._chat.evaluate(TWO_FRAMES)
+
     async def ticks(self, choice: str) -> None:
         await self._chat.get_by_role("checkbox", name=choice).last.check(timeout=TIMEOUT_MS)
 

@@ -17,6 +17,7 @@ from tests.e2e.journeys import (
 from tests.e2e.person import Person, open_person
 from tests.e2e.playground import running_playground
 from tests.e2e.product import becomes, running_product
+from tests.e2e.rules import decides
 from tests.support.browsers import chromium
 from tests.support.services.sandboxes import Switchboard
 from tests.support.tools import require
@@ -26,6 +27,7 @@ pytestmark = [pytest.mark.long, pytest.mark.e2e, pytest.mark.timeout(240)]
 SOFIA, SIGN_IN = "2019", "sofia.marques@valeverde.example"
 PEOPLE = {Language.ENGLISH: "people", Language.PORTUGUESE: "pessoas"}
 WHY = {Language.ENGLISH: "why sofia", Language.PORTUGUESE: "porquê sofia"}
+MOST_CLICKS = 5
 UNMATCHED = {Language.ENGLISH: "unmatched", Language.PORTUGUESE: "quem não está sincronizado"}
 
 
@@ -46,6 +48,8 @@ async def test_sofia_is_found_explained_and_shown_in_three_presses(tmp_path: Pat
             open_person(browser, playground.url, sandbox.url, wording.locale) as person,
         ):
             await corrects_sofia(person, sandbox, wording)
+            assert person.clicks <= MOST_CLICKS
+            await decides(person, sandbox, wording)
 
 
 async def corrects_sofia(person: Person, sandbox: Switchboard, wording: Wording) -> None:

@@ -22,17 +22,7 @@ def form(texts: Texts, view: IntegrationView, pasted: str = "", refused: FileRef
         key = f"import.file.{refused.fault}"
         sentence = texts(key, detail=refused.detail)
         body.append(error_note(FormError(sentence, texts(f"{key}.remedy", detail=refused.detail))))
-    lines = TextInput(
-        id="lines",
-        label=texts("import.lines"),
-        value=pasted[:MAX_PASTED] or None,
-        placeholder=texts("import.example"),
-        is_multiline=True,
-        is_required=True,
-        error_message=texts("check.required", field=texts("import.lines")),
-        max_length=MAX_PASTED,
-    )
-    body += [text(texts("import.how")), text(texts("import.columns")), lines]
+    body += [text(texts("import.how")), text(texts("import.columns")), _lines(texts, pasted)]
     data = {"integration": view.id}
     actions: list[Action] = [
         button(texts("button.preview"), "import_people.paste", data, style="positive", inputs=True),
@@ -42,6 +32,19 @@ def form(texts: Texts, view: IntegrationView, pasted: str = "", refused: FileRef
     return card(texts, title, body, actions, wide=True)
 
 
+def _lines(texts: Texts, pasted: str) -> TextInput:
+    return TextInput(
+        id="lines",
+        label=texts("import.lines"),
+        value=pasted[:MAX_PASTED] or None,
+        placeholder=texts("import.example"),
+        is_multiline=True,
+        is_required=True,
+        error_message=texts("check.required", field=texts("import.lines")),
+        max_length=MAX_PASTED,
+    )
+
+
 def reading(texts: Texts, view: IntegrationView, file: str) -> Card:
     title = texts("import.title")
     said = note("default", "⏳", texts("import.reading", file=capped(file, 60)), texts("import.reading.how"))
@@ -49,8 +52,8 @@ def reading(texts: Texts, view: IntegrationView, file: str) -> Card:
     return card(texts, title, [header(SYMBOL, title, capped(view.name, 40)), said], [cancel])
 
 
-def preview(texts: Texts, view: ImportView) -> Card:
-    """What an import would change or did, or what is wrong with its lines."""
+def preview(texts: Texts, view: ImportView, pasted: str = "") -> Card:
+    """What an import would change or did, or what is wrong with its lines: the ``pasted`` ones to correct here."""
     if view.is_done:
         return _done(texts, view)
     faulty = view.figures.faulty
@@ -60,13 +63,22 @@ def preview(texts: Texts, view: ImportView) -> Card:
         named = [_changed(texts, one) for one in view.changed[:NAMED]]
         body.append(note("warning", "☝️", texts.plural("import.changed", len(view.changed)), *named))
     if faulty:
-        body.append(note("attention", "❌", texts.plural("import.faults", faulty), texts("import.faults.remedy")))
+        remedy = texts("import.faults.here" if pasted else "import.faults.remedy")
+        body.append(note("attention", "❌", texts.plural("import.faults", faulty), remedy))
     elif not view.figures.changes:
         body.append(note("default", "👀", texts("import.nothing"), texts("import.nothing.why")))
     else:
         body.append(note("default", "👀", texts("import.not_yet"), *_figures(texts, view.figures)))
     body += [_fault(texts, line) if line.fault else _change(texts, line) for line in view.lines]
-    return card(texts, title, body, _actions(texts, view), wide=True)
+    actions = _actions(texts, view)
+    if faulty and pasted:
+        data = {"integration": view.integration_id}
+        body.append(_lines(texts, pasted))
+        actions = [
+            button(texts("button.check_again"), "import_people.paste", data, style="positive", inputs=True),
+            *actions,
+        ]
+    return card(texts, title, body, actions, wide=True)
 
 
 def _changed(texts: Texts, one: Changed) -> str:

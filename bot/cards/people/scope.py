@@ -109,7 +109,7 @@ def form(
         header("🎯", title, f"{capped(view.name, 40)} · {texts.plural('scope.shown', found.shown)}")
     ]
     if said:
-        body.append(note("good", "✅", said, texts("scope.saved.soon")))
+        body.append(note("good", "✅", said, texts("preview.closed" if view.closed else "scope.saved.soon")))
     body += [
         note("warning", "⚠️", texts("scope.unread", group=capped(each.name, 60)), texts("scope.unread.remedy"))
         for each in found.unread

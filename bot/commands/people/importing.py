@@ -56,7 +56,8 @@ async def _compare(
     imports = context.operations.imports
     try:
         wishes = await reading
-        await _show(context, await imports.compare(context.tenant, view.id, context.actor, wishes, name))
+        compared = await imports.compare(context.tenant, view.id, context.actor, wishes, name)
+        await context.show(cards.preview(context.texts, compared, context.data.get("lines", "")))
     except FileRefused as refused:
         await context.show(cards.form(context.texts, view, context.data.get("lines", ""), refused))
     except NoImport:

@@ -153,6 +153,8 @@ def _imports(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     yield "import_done", importing.preview(texts, replace(view, is_done=True, lines=()))
     faults = [ImportLine(at, "p", "Sofia Exemplo", fault=one, detail="7") for at, one in enumerate(LineFault, 2)]
     yield "import_faulty", importing.preview(texts, replace(view, figures=Figures(faulty=14), lines=faults[:10]))
+    view_pasted = replace(view, figures=Figures(faulty=1), lines=faults[:1])
+    yield "import_pasted", importing.preview(texts, view_pasted, "Name;Excluded\nÃ;=1\n" * 200)
     yield (
         "import_faulty_more",
         importing.preview(texts, replace(view, figures=Figures(faulty=14), lines=faults[10:])),

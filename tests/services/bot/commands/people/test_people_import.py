@@ -15,7 +15,7 @@ from sync.domain.jobs import MATCH, POLL_NOW, PUSH
 from tests.support.bot.chat import KEY, Chat
 from tests.support.bot.downloads import fetch, serving_files
 from tests.support.bot.fake_operations import real_operations
-from tests.support.bot.fakes import ADMIN, STRANGER, TENANT, SentFiles, buttons, link_urls, words
+from tests.support.bot.fakes import ADMIN, STRANGER, TENANT, SentFiles, buttons, inputs, link_urls, words
 from tests.support.bot.texts import EN, PT
 from tests.support.services.fake_services import FakeJobs, FakeServiceClients, context_of
 from tests.support.storage.stores import integration, person, read_person, stored
@@ -134,6 +134,7 @@ async def test_a_faulty_line_is_named_and_nothing_is_imported(
     assert EN(f"import.fault.{fault}", detail=detail) in words(card)
     assert "3" in words(card)
     assert "import_people.apply" not in buttons(card)
+    assert inputs(card)["lines"]["value"].endswith(f"{line}\n")
     view = await served.operations.imports.newest(TENANT, served.context(Message("")).actor)
     assert view
     await served.act("import_people.apply", **{"import": view.id})
