@@ -37,6 +37,10 @@ def _match_guests(
     return matching.match(people, [replace(each, guest=False) for each in accounts], proxies, chosen)
 
 
+async def _leave_nothing(*_: Any) -> None:
+    return None
+
+
 UNDONE: Mapping[str, AbstractContextManager[Any]] = {
     "silent_webhooks_are_live": patch("sync.scheduling.scheduler.freshness_of", lambda *_, **__: Freshness.LIVE),
     "ended_calls_stay_ended": patch.object(line_state, "_apply_call_event", _ended_for_ever),
@@ -44,4 +48,5 @@ UNDONE: Mapping[str, AbstractContextManager[Any]] = {
     "ringing_is_a_call": patch.dict(mapping.DEFAULTS, {LineState.RINGING: Presence.IN_A_CALL}),
     "others_wishes_are_ignored": patch("sync.flow.tick.wishes", _nobody_else_wishes),
     "guests_are_matched": patch("sync.people.difference.match", _match_guests),
+    "removals_forget_the_quota": patch("sync.integrations.remover.leave_quota", _leave_nothing),
 }
