@@ -88,7 +88,7 @@ async def leaves_out_by_rule(person: Person, sandbox: Switchboard, wording: Word
     await person.says(said)
     await person.picks(wording("scope.mode.except"))
     await person.types(wording("scope.extensions"), ANA)
-    await person.presses(wording("button.try_scope"))
+    await person.presses(wording("button.preview"))
     await person.sees(wording("scope.dry_run"), wording("scope.nothing_saved"))
     await person.captures_chat(f"dry-run.{wording.texts.language}", wording("scope.dry_run"))
     assert "/".join(await sandbox.shown(ANA)) == PRESENTING

@@ -34,7 +34,7 @@ def person_card(
         until = texts.until(person.closed_until, now, zone)
         body.append(note("default", "🌙", texts("why.reason.closed", until=until)))
     hidden = hidden_word(line)
-    if hidden or line.left_out or not line.is_matched:
+    if done != "exclude" and (hidden or line.left_out or not line.is_matched):
         body.append(note("warning", "🚫" if hidden else "⚠️", sentence(state(texts, line))))
     body += [
         *_devices(texts, person, now, zone),

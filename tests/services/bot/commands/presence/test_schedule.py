@@ -59,6 +59,9 @@ async def test_while_closed_enabling_mapping_and_including_promise_nothing_for_n
     await talking.press(await talking.say("schedule"), "schedule.save", NIGHTS)
     mapping = await talking.press(await talking.say("mapping"), "mapping.quiet")
     assert EN("mapping.preview.closed") in words(mapping)
+    typed = {"mode": "except", "extensions": "2999"}
+    dry_run = await talking.press(await talking.say("scope"), "scope.preview", typed)
+    assert EN("preview.closed") in words(await talking.press(dry_run, "scope.save"))
     excluded = await talking.press(await talking.say("exclude Sofia"), "person.exclude")
     included = await talking.press(excluded, "person.include")
     assert EN("why.reason.closed", until=UNTIL) in words(included)
