@@ -74,8 +74,12 @@ class Choice:
             person.status_due_at = now
         own = plan.change_for(person, integration, now)
         change = shared_change(person, own, self.wishes) if own else None
+        if own and change is None:  # of a former account: now the next one's turn
+            plan.mark_nothing_shown(person)
+            own = plan.change_for(person, integration, now)
+            change = shared_change(person, own, self.wishes) if own else None
         if change is None:
-            if own or (person.applied and plan.has_ended(person, now)):
+            if person.applied and plan.has_ended(person, now):
                 plan.mark_nothing_shown(person)
             person.due_at = plan.next_due(person, integration, now, self.random)
             return None
