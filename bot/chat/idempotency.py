@@ -28,7 +28,6 @@ ACTS: Mapping[str, str] = {
     "certificate.make": "certificate.show",
     "certificate.use": "certificate.show",
     "disable.now": "disable.ask",
-    "drill.begin": "drill.show",
     "edit.save_cloudlink": "edit.open",
     "edit.save_expiry": "status.show",
     "edit.save_name": "edit.open",

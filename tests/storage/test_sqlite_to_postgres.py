@@ -184,6 +184,7 @@ def test_a_nul_in_a_text_is_stripped(source: Path, target: str) -> None:
     assert {row["name"] for row in rows_of(target, person)} == {"ab"}
 
 
+@pytest.mark.long
 def test_more_rows_than_a_batch(tmp_path: Path, target: str) -> None:
     rows = 2 * BATCH + 1
     path = tmp_path / "presence.db"

@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 import aiohttp
+import pytest
 from aiohttp import web
 from cryptography.fernet import Fernet
 from prometheus_client import CollectorRegistry
@@ -113,6 +114,7 @@ async def is_ready(database: Database) -> bool:
     return ready
 
 
+@pytest.mark.long
 async def test_readers_that_read_nothing_stop_nobody(tmp_path: Path, each_database: str) -> None:
     async with serving(tmp_path, DownloadLimits(per_tenant=READERS)) as served:
         for _ in range(READERS):

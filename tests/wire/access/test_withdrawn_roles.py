@@ -141,6 +141,7 @@ STEPS: Mapping[str, Callable[[Scene], Awaitable[dict[str, Any]]]] = {
         for verb in ("setup.restart", "setup.back", "setup.cancel", "setup.cloudlink", "setup.register")
     },
     "setup.later": setup_later,
+    "drill.begin": lambda scene: scene.offered("drill", "drill.begin"),
     "import_people.show": of_integration,
     "import_people.paste": of_integration,
     "import_people.cancel": of_integration,

@@ -186,6 +186,7 @@ async def test_another_tenants_administrator_can_do_nothing(sandbox: SandboxHand
         await credentials.make_certificate("other", view.id, ADMIN)
 
 
+@pytest.mark.long
 async def test_a_new_secret_refused_after_the_swap_falls_back_and_is_retried(
     sandbox: SandboxHandle, running: RunningEngine
 ) -> None:
@@ -454,6 +455,7 @@ async def test_monitors_of_an_integration_that_shares_the_secret_count_too(
     assert (await finished(running, rotation)).old_left is OldSecretLeft.MONITORS
 
 
+@pytest.mark.long
 async def test_a_rotation_waits_for_an_outage_to_end(sandbox: SandboxHandle, running: RunningEngine) -> None:
     await owned(sandbox)
     await sandbox.set_faults(secret_delay_seconds=0.5)

@@ -65,9 +65,10 @@ REPEATABLE = frozenset(
         "import_people.show",
         "import_people.paste",
         "import_people.cancel",
+        "drill.begin",
     }
 )
-"""A person's own drafts, language and choice, which stay the same when repeated; and a code, which works once."""
+"""A person's own drafts, language and choice stay the same when repeated; a code works once; drills change nothing."""
 
 COUNTED = frozenset(
     {
@@ -77,7 +78,6 @@ COUNTED = frozenset(
         "status_text",
         "mapping",
         "person_mapping",
-        "drill",
         "schedule",
         "scope",
         "enable",
@@ -419,7 +419,6 @@ CARDS: Mapping[str, Prepare] = {
     "edit.save_name": lambda scene: scene.offered(
         "edit integration", "edit.save_name", {"name": "Main office"}, ("edit.rename",)
     ),
-    "drill.begin": lambda scene: scene.offered("drill", "drill.begin"),
     "edit.save_cloudlink": edit_cloudlink,
     "edit.save_teams": edit_teams,
     "scope.save": lambda scene: scene.offered("scope", "scope.save", via=("scope.preview",)),

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 import aiohttp
+import pytest
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
@@ -45,6 +46,7 @@ async def on_postgres(folder: Path) -> AsyncIterator[tuple[RunningApp, DatabaseP
             yield running, db_proxy
 
 
+@pytest.mark.long
 async def test_readiness_reports_a_postgresql_outage_until_it_ends(tmp_path: Path) -> None:
     async with on_postgres(tmp_path) as (running, db_proxy):
         http, webhook = running.http, f"{running.url}/webhooks/cloudlink/some-token"
