@@ -68,7 +68,7 @@ REPEATABLE = frozenset(
         "drill.begin",
     }
 )
-"""A person's own drafts, language and choice, a drill, and a code, which works once: repeated, they change nothing."""
+"""A person's own drafts, language and choice, a drill, and a code, which works once: they may be repeated."""
 
 COUNTED = frozenset(
     {
