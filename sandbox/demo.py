@@ -15,6 +15,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from random import sample
 
 from sandbox.processes import RunningService, Service, ServiceFailed, start
 
@@ -22,6 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PLAYGROUND_CONFIG = ROOT / ".m365agentsplayground.yml"
 PLAYGROUND_PROGRAM = ROOT / "node_modules/@microsoft/m365agentsplayground/cli.js"
 PLAYGROUND_LISTENS = re.compile(r"^Listening on (\d+)$", re.MULTILINE)
+OTHER_PORTS = range(20_000, 30_000)
+"""Below those that systems use for outgoing connections, which could take one before it is listened on."""
 LOOPBACK_ONLY = Path(__file__).with_name("loopback.cjs")
 BOT_PORT, OPERATIONS_PORT, SANDBOX_PORT, PLAYGROUND_PORT = 3978, 3979, 3980, 56150
 LEAST_NODE = 20
@@ -169,8 +172,8 @@ def administrator() -> str:
 
 
 def free_port(preferred: int) -> int:
-    """``preferred``, or a free one of the system's choice when it is taken."""
-    for port in (preferred, 0):
+    """``preferred``, or another free one when it is 0 or taken."""
+    for port in (*([preferred] if preferred else []), *sample(OTHER_PORTS, 20)):
         with socket.socket() as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

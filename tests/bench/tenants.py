@@ -8,9 +8,10 @@ from random import Random
 import aiohttp
 from cryptography.fernet import Fernet
 
+from sandbox.demo import free_port
 from storage.encryption import Encryption
 from tests.load.fleet import all_phones, make_fleet
-from tests.load.run import free_port, settings, started
+from tests.load.run import settings, started
 from tests.load.seed import seed
 from tests.load.services import Services, serving
 from tests.load.traffic import Traffic
@@ -22,7 +23,7 @@ CALLS_PER_HOUR, TALK, SECONDS = 2.0, 90.0, 60.0
 async def catch_up(folder: Path, tenants: int = TENANTS, seconds: float = SECONDS) -> Sequence[float]:
     """Seconds from webhook to Graph, of everybody who took or ended a call while the process caught up."""
     fleet = make_fleet(tenants, PEOPLE)
-    services, key, port = Services(fleet, QUOTA), Fernet.generate_key().decode(), free_port()
+    services, key, port = Services(fleet, QUOTA), Fernet.generate_key().decode(), free_port(0)
     database = f"sqlite+aiosqlite:///{folder / 'presence.db'}"
     async with serving(services) as url, aiohttp.ClientSession() as http:
         await seed(database, Encryption([key]), fleet, f"http://127.0.0.1:{port}", "")

@@ -1,7 +1,6 @@
 """One run: a seeded store, real processes, traffic, a worker killed during it, and the outcome."""
 
 import asyncio
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -15,6 +14,7 @@ from time import monotonic
 import aiohttp
 from cryptography.fernet import Fernet
 
+from sandbox.demo import free_port
 from sandbox.processes import RunningService, Service, start
 from storage.encryption import Encryption
 from tests.load.fleet import Phone, Tenant, all_phones, make_fleet
@@ -97,7 +97,7 @@ async def run(plan: Plan, database_url: str, logs: Path) -> Outcome:
     services = Services(fleet, plan.quota)
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(serving(services))
-        key, port = Fernet.generate_key().decode(), free_port()
+        key, port = Fernet.generate_key().decode(), free_port(0)
         text = STATUS_TEXT if plan.messages else ""
         await seed(database_url, Encryption([key]), fleet, f"http://127.0.0.1:{port}", text)
         environment = settings(plan.quota, database_url, url, key, port)
@@ -197,7 +197,7 @@ class Processes:
 
     async def replace(self) -> None:
         name = max(self.running)
-        await self.begin("worker", f"{name}, replaced", free_port())
+        await self.begin("worker", f"{name}, replaced", free_port(0))
 
     def failures(self) -> int:
         """Jobs that failed unexpectedly, by the logs."""
@@ -211,7 +211,7 @@ async def started(workers: int, environment: Mapping[str, str], port: int, logs:
     try:
         await processes.begin("web" if workers else "serve", "web", port)
         for number in range(workers):
-            await processes.begin("worker", f"worker {number + 1}", free_port())
+            await processes.begin("worker", f"worker {number + 1}", free_port(0))
         yield processes
     finally:
         await asyncio.gather(*(each.stop() for each in processes.running.values()))
@@ -231,9 +231,3 @@ def settings(quota: int, database_url: str, services: str, key: str, port: int) 
         "PRESENCE_QUOTA": str(quota),
         "LOG_LEVEL": "warning",
     }
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -11,9 +11,10 @@ from statistics import quantiles
 import aiohttp
 from cryptography.fernet import Fernet
 
+from sandbox.demo import free_port
 from storage.encryption import Encryption
 from tests.load.fleet import Tenant, make_fleet
-from tests.load.run import free_port, settings, started
+from tests.load.run import settings, started
 from tests.load.seed import seed
 from tests.load.services import Services, serving
 from tests.load.traffic import Traffic
@@ -40,7 +41,7 @@ def fleet_of_neighbours() -> tuple[Tenant, list[Tenant]]:
 @asynccontextmanager
 async def running_for(fleet: list[Tenant], logs: Path) -> AsyncIterator[aiohttp.ClientSession]:
     """One web process and one worker on PostgreSQL."""
-    key, port = Fernet.generate_key().decode(), free_port()
+    key, port = Fernet.generate_key().decode(), free_port(0)
     with fresh_database() as database_url:
         async with serving(Services(fleet, QUOTA)) as url, aiohttp.ClientSession() as http:
             await seed(database_url, Encryption([key]), fleet, f"http://127.0.0.1:{port}", "")
