@@ -60,7 +60,7 @@ class Floor:
             self._changes.append(event["userId"])
             if len(self._changes) >= BATCH:
                 users, self._changes = self._changes, []
-                await self._send(users)
+                await post_batch(self._http, self._url, users)
         return web.Response(status=202)
 
     async def _store(self) -> None:
@@ -71,24 +71,26 @@ class Floor:
             for _, stored in arrived:
                 stored.set_result(None)
 
-    async def _send(self, users: Sequence[str]) -> None:
-        requests = [
-            {
-                "id": str(number),
-                "method": "POST",
-                "url": f"/users/{user}/presence/setPresence",
-                "headers": {"Content-Type": "application/json"},
-                "body": {
-                    "sessionId": "app",
-                    "availability": "Busy",
-                    "activity": "InACall",
-                    "expirationDuration": "PT4H",
-                },
-            }
-            for number, user in enumerate(users)
-        ]
-        async with self._http.post(self._url, data=orjson.dumps({"requests": requests})) as response:
-            orjson.loads(await response.read())
+
+async def post_batch(http: aiohttp.ClientSession, url: str, users: Sequence[str]) -> None:
+    """A raw ``$batch`` that shows a call for each of these users."""
+    requests = [
+        {
+            "id": str(number),
+            "method": "POST",
+            "url": f"/users/{user}/presence/setPresence",
+            "headers": {"Content-Type": "application/json"},
+            "body": {
+                "sessionId": "app",
+                "availability": "Busy",
+                "activity": "InACall",
+                "expirationDuration": "PT4H",
+            },
+        }
+        for number, user in enumerate(users)
+    ]
+    async with http.post(url, data=orjson.dumps({"requests": requests})) as response:
+        orjson.loads(await response.read())
 
 
 @contextmanager

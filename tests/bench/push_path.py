@@ -1,7 +1,6 @@
 """What it costs to send what is due, in full batches, against a raw ``$batch`` and a typed call of Graph's SDK."""
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,6 @@ from time import process_time
 
 import aiohttp
 import httpx
-import orjson
 from cryptography.fernet import Fernet
 from kiota_abstractions.authentication import AnonymousAuthenticationProvider
 from msgraph.generated.users.item.presence.set_presence.set_presence_post_request_body import (
@@ -35,7 +33,7 @@ from sync.jobs.local import LocalJobs
 from sync.jobs.runs import QueueConfig
 from sync.service_clients import HttpServiceClients, ServiceConfig
 from sync.teams.host_credentials import HostCredentials
-from tests.bench.change import BATCH
+from tests.bench.change import BATCH, post_batch
 from tests.bench.product import NO_LIMIT, Setup, fill, running_peer
 from tests.support.storage.stores import sqlite_with_tables
 from tests.support.sync.flows import flow_of
@@ -114,27 +112,7 @@ async def _post_raw(http: aiohttp.ClientSession, url: str) -> None:
     users = [f"teams {number}" for number in range(CHANGES)]
     batches = [users[start : start + BATCH] for start in range(0, CHANGES, BATCH)]
     for start in range(0, len(batches), TOGETHER):
-        await asyncio.gather(*(_post(http, url, batch) for batch in batches[start : start + TOGETHER]))
-
-
-async def _post(http: aiohttp.ClientSession, url: str, users: Sequence[str]) -> None:
-    requests = [
-        {
-            "id": str(number),
-            "method": "POST",
-            "url": f"/users/{user}/presence/setPresence",
-            "headers": {"Content-Type": "application/json"},
-            "body": {
-                "sessionId": "app",
-                "availability": "Busy",
-                "activity": "InACall",
-                "expirationDuration": "PT4H",
-            },
-        }
-        for number, user in enumerate(users)
-    ]
-    async with http.post(url, data=orjson.dumps({"requests": requests})) as response:
-        orjson.loads(await response.read())
+        await asyncio.gather(*(post_batch(http, url, batch) for batch in batches[start : start + TOGETHER]))
 
 
 def _sdk(peer: str) -> GraphServiceClient:
