@@ -35,9 +35,7 @@ def hire(world: World, graph: GraphModel) -> dict[str, PhoneSystem]:
             graph.users[f"free-{number}"] = User(f"free-{number}", f"free{number}@example.com")
     if world.has(Kind.CLOUDLINK_CLOCK):
         for phones in systems.values():
-            phones.clock_error = world.dice(Kind.CLOUDLINK_CLOCK).choice(
-                (-600, -290, -30, -2, 2, 30, 240, 900, 5000)
-            )
+            phones.clock_error = world.dice(Kind.CLOUDLINK_CLOCK).choice(CLOCK_ERRORS)
     if world.has(Kind.PERSON_REFUSED):
         _refuse_some(world, graph)
     return systems
@@ -54,7 +52,7 @@ def _refuse_some(world: World, graph: GraphModel) -> None:
     """Some have no licence all day, others get it in the morning."""
     dice = world.dice(Kind.PERSON_REFUSED)
     for user_id in dice.sample(list(graph.users), 2):
-        graph.refused[user_id] = dice.choice((1e9, dice.uniform(20, 150)))
+        graph.refused[user_id] = dice.choice((1e9, dice.uniform(20, 100)))
 
 
 def edit_directory(world: World, graph: GraphModel) -> None:
@@ -75,7 +73,7 @@ def edit_directory(world: World, graph: GraphModel) -> None:
         user.enabled, user.guest, user.principal_name = before
 
     if dice.random() < 0.7:
-        world.time.after(min(dice.uniform(30, 250), world.busy - world.time.seconds), restore)
+        world.time.after(min(dice.uniform(15, 100), world.busy - world.time.seconds), restore)
 
 
 def people_of(

@@ -28,7 +28,7 @@ def day(world: World, phones: PhoneSystem) -> Scene:
         if phones.devices:
             device = dice.choice(list(phones.devices.values()))
             play(world, dice.choice(choices)(phones, device, dice))
-        yield dice.expovariate(1 / 9)
+        yield dice.expovariate(1 / 3.5)
 
 
 def call(phones: PhoneSystem, device: Device, dice: Random) -> Scene:
@@ -42,7 +42,7 @@ def call(phones: PhoneSystem, device: Device, dice: Random) -> Scene:
 
 
 def talk(phones: PhoneSystem, device: Device, made: Call, dice: Random) -> Scene:
-    yield dice.expovariate(1 / 50)
+    yield dice.expovariate(1 / 25)
     while dice.random() < 0.3:
         phones.change(device, made, "held")
         yield dice.uniform(0.1, 30)
@@ -90,7 +90,7 @@ def conference(phones: PhoneSystem, device: Device, dice: Random) -> Scene:
     yield dice.uniform(1, 15)
     for one, joined in calls:
         phones.change(one, joined, dice.choice(("conferenced", "connected")), conference=True)
-    yield dice.expovariate(1 / 60)
+    yield dice.expovariate(1 / 30)
     for one, joined in calls[1:]:
         phones.end(one, joined)
         yield dice.uniform(0.1, 10)
@@ -101,7 +101,7 @@ def conference(phones: PhoneSystem, device: Device, dice: Random) -> Scene:
 
 def do_not_disturb(phones: PhoneSystem, device: Device, dice: Random) -> Scene:
     phones.set_do_not_disturb(device, True)
-    yield dice.expovariate(1 / 60)
+    yield dice.expovariate(1 / 30)
     phones.set_do_not_disturb(device, False)
 
 
@@ -125,7 +125,7 @@ def extension_lost(phones: PhoneSystem, device: Device, dice: Random) -> Scene:
         return
     owner.extension = None
     del phones.devices[device.extension]
-    yield dice.uniform(20, 200)
+    yield dice.uniform(10, 100)
     if owner.user_id in phones.colleagues and owner.extension is None:
         owner.extension = device.extension
         phones.add_device(device.extension, owner.user_id)
@@ -149,5 +149,5 @@ def leaves(phones: PhoneSystem, device: Device, dice: Random) -> Scene:
     gone = phones.colleagues.pop(device.owner)
     for extension in [one.extension for one in phones.devices.values() if one.owner == gone.user_id]:
         del phones.devices[extension]
-    yield dice.uniform(20, 300)
+    yield dice.uniform(10, 120)
     phones.add(gone)

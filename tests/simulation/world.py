@@ -106,7 +106,7 @@ class World:
 
     seed: int
     kinds: frozenset[Kind]
-    busy: float = 300.0
+    busy: float = 90.0
     time: VirtualTime = field(default_factory=VirtualTime)
     process: "Process | None" = None
     clock_error: timedelta = timedelta(0)

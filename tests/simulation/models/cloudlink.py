@@ -1,7 +1,6 @@
 """CloudLink in front of the phone system: answers requests, and posts events to the webhooks."""
 
 import asyncio
-import copy
 from collections.abc import Sequence
 from itertools import count
 from typing import Any
@@ -102,7 +101,7 @@ class CloudLinkModel:
     # Faults
 
     def go_down(self) -> None:
-        self.down_until = self.world.time.seconds + self.world.dice(Kind.CLOUDLINK_DOWN).uniform(1, 60)
+        self.down_until = self.world.time.seconds + self.world.dice(Kind.CLOUDLINK_DOWN).uniform(1, 40)
 
     def refuse(self) -> None:
         self.refuses_until = self.world.time.seconds + self.world.dice(Kind.CLOUDLINK_REFUSES).uniform(1, 20)
@@ -122,7 +121,7 @@ class CloudLinkModel:
                 self.world.note(f"lost {event['content']['eventId']}")
                 self.missed.add(user_id)
                 continue
-            body = {**copy.deepcopy(event), "subscription": {"subscriptionId": subscription_id}}
+            body = {**event, "subscription": {"subscriptionId": subscription_id}}
             for _ in range(2 if self.world.strikes(Kind.EVENTS_DOUBLED, 0.2) else 1):
                 self.world.time.after(self._delay(), Delivery(self, url, body).attempt)
 

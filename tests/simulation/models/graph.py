@@ -126,7 +126,7 @@ class GraphModel:
 
     def go_down(self) -> None:
         self.down_since = self.world.time.seconds
-        self.down_until = self.world.time.seconds + self.world.dice(Kind.GRAPH_DOWN).uniform(1, 60)
+        self.down_until = self.world.time.seconds + self.world.dice(Kind.GRAPH_DOWN).uniform(1, 40)
 
     def refuse(self) -> None:
         self.refuses_until = self.world.time.seconds + self.world.dice(Kind.GRAPH_REFUSES).uniform(1, 20)

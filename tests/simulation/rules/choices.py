@@ -52,8 +52,13 @@ class Choices:
         if chosen:
             return chosen if users[chosen].enabled and not users[chosen].guest else None
         own = by_address(colleague.address, users.values())
-        taken = {self._account(phones, each) for each in phones.colleagues}
-        return None if own in taken else own
+        return None if own and self._is_chosen(phones, own) else own
+
+    def _is_chosen(self, phones: PhoneSystem, teams_id: str) -> bool:
+        return any(
+            value == teams_id and kind == ACCOUNT and account == phones.account_id and user_id in phones.colleagues
+            for (kind, account, user_id), value in self.values.items()
+        )
 
     def _account(self, phones: PhoneSystem, user_id: str) -> str:
         return str(self.values.get((ACCOUNT, phones.account_id, user_id)) or "")
