@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 STALE_AFTER = timedelta(hours=1)
-"""A state not reported or polled for this long is not sent any more: what Teams shows of it expires."""
+"""A state not reported or polled for this long is not shown any more, until the phone is heard of again."""
 
 
 class LineState(StrEnum):

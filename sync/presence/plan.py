@@ -36,17 +36,20 @@ def wanted_presence(person: AnyPerson, integration: AnyIntegration) -> Presence 
     return Presence(person.desired) if person.desired and may_show(person, integration) else None
 
 
+def current_wish(person: AnyPerson, integration: AnyIntegration, now: datetime) -> Presence | None:
+    """What Teams should show from us as long as phones are heard of: who may have hung up long ago is not shown."""
+    return None if is_stale(person, now) else wanted_presence(person, integration)
+
+
 def change_for(person: AnyPerson, integration: AnyIntegration, now: datetime) -> Change | None:
     """The next request for this person. The presence of a former Teams user is cleared before another is set."""
-    wanted = wanted_presence(person, integration)
+    wanted = current_wish(person, integration, now)
     if person.applied and (wanted is None or person.applied_user_id != person.teams_user_id):
         is_refused_clear = person.applied == UNSURE and is_refused(person, now)
         if has_ended(person, now) or is_refused_clear:
             return None
         return ClearPresence(person.applied_user_id or "", person.desired_because)
-    if wanted is None or is_refused(person, now):
-        return None
-    if is_shown(person, wanted, now) or is_stale(person, now):
+    if wanted is None or is_refused(person, now) or is_shown(person, wanted, now):
         return None
     return SetPresence(person.teams_user_id or "", wanted, SESSION_SECONDS, person.desired_because)
 
@@ -69,8 +72,14 @@ def is_refused(person: AnyPerson, now: datetime) -> bool:
 
 def is_stale(person: AnyPerson, now: datetime) -> bool:
     """Whether this person's phones were not heard of for long."""
+    stale_at = stale_from(person)
+    return stale_at is None or stale_at <= now
+
+
+def stale_from(person: AnyPerson) -> datetime | None:
+    """When what is known of this person's phones is too old, unless they are heard of before; None if nothing is."""
     known = [at for at in (person.desired_at, person.heard_at) if at]
-    return not known or max(known) + STALE_AFTER < now
+    return max(known) + STALE_AFTER if known else None
 
 
 def next_due(person: AnyPerson, integration: AnyIntegration, now: datetime, random: Random) -> datetime | None:
@@ -82,8 +91,9 @@ def next_due(person: AnyPerson, integration: AnyIntegration, now: datetime, rand
         return person.refused_until
     if wanted is None:
         return None
-    if is_shown(person, wanted, now):
-        return _at_fraction(person, random.uniform(RENEW_FROM, RENEW_UNTIL))
+    if is_shown(person, wanted, now) and not is_stale(person, now):
+        times = (_at_fraction(person, random.uniform(RENEW_FROM, RENEW_UNTIL)), stale_from(person))
+        return min(at for at in times if at)
     return now + RECHECK
 
 

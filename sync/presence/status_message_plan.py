@@ -43,12 +43,17 @@ def wanted_message(person: AnyPerson, integration: AnyIntegration) -> str:
     return integration.status_text if is_on_the_phone else ""
 
 
+def _current_message(person: AnyPerson, integration: AnyIntegration, now: datetime) -> str:
+    """The same, while phones are heard of."""
+    return "" if plan.is_stale(person, now) else wanted_message(person, integration)
+
+
 def needs_check(person: AnyPerson, integration: AnyIntegration, now: datetime) -> bool:
     """Whether the message may have to change, as far as is known without reading it from Graph."""
-    wanted = wanted_message(person, integration)
+    wanted = _current_message(person, integration, now)
     if person.status_message and (person.status_message != wanted or _is_of_former_user(person)):
         return True
-    if not wanted or plan.is_stale(person, now):
+    if not wanted:
         return False
     renewal = renewal_of(person)
     return not person.status_message or renewal is None or renewal <= now
@@ -73,7 +78,7 @@ def change_for(
 ) -> MessageChange | None:
     """What to send, given the current message; None when it is not ours. ``found`` is None for an unknown user."""
     ours = {person.status_message, person.status_before or ""}
-    wanted = wanted_message(person, integration)
+    wanted = _current_message(person, integration, now)
     if person.status_message and (not wanted or _is_of_former_user(person)):
         clearing = ClearMessage(person.status_user_id or "", person.desired_because)
         return clearing if found and found in ours else None

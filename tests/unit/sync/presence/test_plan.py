@@ -35,8 +35,10 @@ def test_a_difference_is_sent_with_the_duration_of_its_presence() -> None:
 
 
 def test_a_shown_presence_is_renewed_well_before_its_session_ends() -> None:
-    assert plan.change_for(shown(), integration(), NOON + timedelta(minutes=167)) is None
+    before = NOON + timedelta(minutes=167)
+    assert plan.change_for(shown(heard_at=before), integration(), before) is None
     later = NOON + timedelta(minutes=169)
+    assert plan.next_due(shown(heard_at=later), integration(), later, Random(1)) == later
     renewal = plan.change_for(shown(heard_at=later), integration(), later)
     assert renewal == SetPresence("teams p1", CALL, 14_400)
 
@@ -90,18 +92,30 @@ def test_while_a_renewal_is_being_sent_the_presence_counts_as_shown() -> None:
 
 
 def test_a_stale_state_is_not_sent_but_cleared() -> None:
-    later = NOON + timedelta(hours=2)
-    assert plan.change_for(shown(applied_until=later), integration(), later) is None
+    later = NOON + timedelta(hours=1)
+    nothing_shown: dict[str, Any] = dict.fromkeys(("applied", "applied_user_id", "applied_at", "applied_until"))
+    clear = ClearPresence("teams p1")
+    assert plan.change_for(shown(), integration(), later - timedelta(seconds=1)) is None
+    assert plan.change_for(shown(), integration(), later) == clear
     polled_without_this_person = integration(polled_at=later)
-    assert plan.change_for(shown(applied_until=later), polled_without_this_person, later) is None
-    assert plan.change_for(shown(applied_until=later, heard_at=later), integration(), later) is not None
-    assert plan.change_for(shown(applied_until=later, desired=None), integration(), NOON) is not None
+    assert plan.change_for(shown(), polled_without_this_person, later) == clear
+    assert plan.change_for(shown(**nothing_shown), integration(), later) is None
+    heard_of_again = shown(**nothing_shown, heard_at=later)
+    assert plan.change_for(heard_of_again, integration(), later) == SetPresence("teams p1", CALL, 14_400)
+
+
+def test_a_shown_presence_is_looked_at_when_the_phone_was_not_heard_of_for_an_hour() -> None:
+    later = NOON + timedelta(hours=1)
+    assert plan.next_due(shown(), integration(), NOON, Random(1)) == later
+    assert plan.next_due(shown(heard_at=later), integration(), later, Random(1)) == later + timedelta(hours=1)
+    assert plan.next_due(shown(applied=None), integration(), later, Random(1)) == later + plan.RECHECK
 
 
 def test_next_due_is_now_after_a_change_and_before_the_end_for_a_shown_presence() -> None:
     random = Random(1)
     assert plan.next_due(shown(desired="Busy/InAConferenceCall"), integration(), NOON, random) == NOON
-    times = [plan.next_due(shown(), integration(), NOON, random) for _ in range(50)]
+    heard = shown(heard_at=NOON + timedelta(hours=3))
+    times = [plan.next_due(heard, integration(), NOON, random) for _ in range(50)]
     minutes = [(at - NOON).total_seconds() / 60 for at in times if at]
     assert len(set(minutes)) > 40
     assert min(minutes) >= 168

@@ -89,14 +89,16 @@ def test_a_new_text_replaces_our_former_message() -> None:
 
 
 def test_a_message_is_renewed_before_the_presence() -> None:
-    assert not plan.needs_check(showing(), with_messages(), NOON + timedelta(minutes=155))
-    assert plan.needs_check(showing(heard_at=NOON + plan.DURATION), with_messages(), NOON + timedelta(minutes=157))
+    heard = showing(heard_at=NOON + plan.DURATION)
+    assert not plan.needs_check(heard, with_messages(), NOON + timedelta(minutes=155))
+    assert plan.needs_check(heard, with_messages(), NOON + timedelta(minutes=157))
 
 
 def test_for_a_stale_state_no_message_is_set_but_ours_is_cleared() -> None:
     later = NOON + timedelta(hours=2)
     assert not plan.needs_check(talking(), with_messages(), later)
-    assert plan.needs_check(showing(desired=None), with_messages(), later)
+    assert plan.needs_check(showing(), with_messages(), later)
+    assert plan.change_for(showing(), with_messages(), MESSAGE, later) == ClearMessage("teams p1")
 
 
 def test_the_message_of_a_former_user_is_cleared_before_another_is_set() -> None:
