@@ -6,11 +6,13 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import nullcontext
+from pathlib import Path
 
 from tests.simulation.day import Outcome, simulate
+from tests.simulation.log import Log
 from tests.simulation.undone import UNDONE
 from tests.simulation.world import Kind
 
@@ -18,9 +20,14 @@ from tests.simulation.world import Kind
 def main() -> int:
     options = _command_line().parse_args()
     first, _, last = options.seeds.partition("-")
-    seeds = range(int(first), int(last or first) + 1)
+    log = Log(Path(options.log) if options.log else None)
+    if options.figures:
+        print(log.figures())
+        return 0
+    seeds = [seed for seed in range(int(first), int(last or first) + 1) if seed not in log.clean]
     lived, failed, spent = 0, 0, 0.0
     for outcome in _outcomes(seeds, options):
+        log.add(outcome)
         lived, spent = lived + 1, spent + outcome.seconds
         if lived % 20 == 0:
             print(f"{lived} days", flush=True)
@@ -29,11 +36,11 @@ def main() -> int:
             print(_report(outcome, options.trace), flush=True)
         if (options.seconds and spent >= options.seconds) or (options.first and failed):
             break
-    print(f"{lived} days, {failed} failed, {spent / lived:.2f} s of processor each")
+    print(f"{lived} days, {failed} failed, {spent / max(1, lived):.2f} s of processor each")
     return 1 if failed else 0
 
 
-def _outcomes(seeds: range, options: argparse.Namespace) -> Iterator[Outcome]:
+def _outcomes(seeds: Sequence[int], options: argparse.Namespace) -> Iterator[Outcome]:
     _prepare()
     without, is_traced = frozenset(map(Kind, options.without)), bool(options.trace)
     if options.processes == 1:
@@ -46,12 +53,12 @@ def _outcomes(seeds: range, options: argparse.Namespace) -> Iterator[Outcome]:
 
 
 def _prepare() -> None:
-    """Do not search the imported modules for garbage again and again, nor warn of what killed processes left."""
+    """Search for garbage only after each day, and do not warn of what killed processes left."""
     warnings.simplefilter("ignore")
     logging.disable()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    gc.disable()
 
 
 def _report(outcome: Outcome, lines: int) -> str:
@@ -70,6 +77,8 @@ def _command_line() -> argparse.ArgumentParser:
     parser.add_argument(
         "--seconds", type=float, default=0, help="no more days once so much processor time is spent"
     )
+    parser.add_argument("--log", default="", help="a file with a line a day: clean days in it are not lived again")
+    parser.add_argument("--figures", action="store_true", help="what the days in the log were, and no more days")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--trace", type=int, default=0, help="how many of the last lines of a failing day to print")
     parser.add_argument("--without", nargs="*", default=[], choices=[kind.value for kind in Kind])

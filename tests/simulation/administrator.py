@@ -17,7 +17,7 @@ FIRST_SECRET = "entra-secret-0"
 
 
 def app(secret: str) -> TeamsApp:
-    return TeamsApp("entra-tenant", CLIENT_ID, secret)
+    return TeamsApp(TENANT, CLIENT_ID, secret)
 
 
 @dataclass

@@ -1,9 +1,10 @@
 """One seed: a working day, after which Teams has to show what the phones say."""
 
+import asyncio
 import gc
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,6 +17,7 @@ from uuid import UUID
 
 import structlog
 
+from sync.domain.features import INITIAL, NEWEST
 from sync.engine import Engine, EngineConfig
 from sync.scheduling.scheduler import Intervals
 from tests.simulation import scenes
@@ -25,11 +27,14 @@ from tests.simulation.disk import Disk
 from tests.simulation.models.clients import SimulatedClients
 from tests.simulation.models.cloudlink import CloudLinkModel
 from tests.simulation.models.graph import GraphModel
+from tests.simulation.models.phones import PhoneSystem
 from tests.simulation.notices import add_recipient, repeated
 from tests.simulation.people_acts import PeopleActs
 from tests.simulation.process import Installation, Process
-from tests.simulation.rules.choices import Choices
-from tests.simulation.rules.oracle import right, state
+from tests.simulation.rule_acts import RuleActs
+from tests.simulation.rules.choices import SCHEDULE, Choices
+from tests.simulation.rules.hours import turned_lately
+from tests.simulation.rules.oracle import right, right_texts, showable, state
 from tests.simulation.world import QUIET, Kind, World, kinds_of
 from tests.support.storage.stores import sqlite_with_tables
 
@@ -46,6 +51,14 @@ CALM = 240.0
 
 LOOKS, WHOLE_CALM = (40.0, 65.0), 0.1
 """Seconds after the last fault: when everybody is right at both, only some days go on to the end of the calm."""
+
+TURN = 30.0
+"""Seconds within which the edge of a schedule is acted on."""
+
+HOUR, RECOVERY = 4000.0, 100.0
+"""Seconds of a long outage: asleep, and awake."""
+
+LOOKED_AT = "people looked at"
 
 QUESTIONS = 2
 """How often *why* is asked about someone, on each day."""
@@ -66,6 +79,7 @@ class Outcome:
     trace: list[str]
     seconds: float
     kinds: frozenset[Kind]
+    counts: Mapping[str, int]
 
 
 def simulate(seed: int, without: frozenset[Kind] = frozenset(), *, is_traced: bool = False) -> Outcome:
@@ -79,7 +93,7 @@ def simulate(seed: int, without: frozenset[Kind] = frozenset(), *, is_traced: bo
         world.graves.clear()
         gc.collect()
         gc.freeze()
-    return Outcome(seed, world.faults, list(world.trace), process_time() - began, world.kinds)
+    return Outcome(seed, world.faults, list(world.trace), process_time() - began, world.kinds, world.counts)
 
 
 @contextmanager
@@ -113,14 +127,17 @@ class Day:
 
     def __init__(self, world: World, path: Path) -> None:
         self.world = world
-        quota = world.dice(Kind.SMALL_QUOTA).randint(4, 20) if world.has(Kind.SMALL_QUOTA) else 10_000
+        least = 12 if world.has(Kind.STATUS_MESSAGES) else 4
+        quota = world.dice(Kind.SMALL_QUOTA).randint(least, 20) if world.has(Kind.SMALL_QUOTA) else 10_000
         self.graph = GraphModel(world, quota)
         self.systems = hire(world, self.graph)
         self.cloudlinks = {name: CloudLinkModel(world, phones) for name, phones in self.systems.items()}
         self.choices = Choices()
         self.administrator = Administrator(world, self.graph, list(self.systems), self.choices)
         self.acts = PeopleActs(world, self.graph, self.cloudlinks, self.choices)
-        config = EngineConfig("", "", "", PUBLIC_URL, quota, intervals=INTERVALS)
+        self.rule_acts = RuleActs(self.acts)
+        version = NEWEST if world.has(Kind.STATUS_MESSAGES) else INITIAL
+        config = EngineConfig("", "", "", PUBLIC_URL, quota, intervals=INTERVALS, initial_version=version)
         DISK.insert(path, world.dice("disk"))
         self._installation = Installation(world, config, SimulatedClients(self.cloudlinks, self.graph), DISK)
         self._path = path
@@ -134,16 +151,39 @@ class Day:
         time = self.world.time
         self._plan_work()
         self._plan_faults()
-        if self.world.dice("calm").random() > WHOLE_CALM and not self.world.has(Kind.SHORT_SESSIONS):
-            for at in LOOKS:
-                time.after(self.world.busy + at, lambda: self._do(self._look))
-        time.after(self.world.busy + CALM, lambda: self._do(self._check))
-        time.after(self.world.busy + LONG_CALM, lambda: self._do(self._check_all))
-        time.after(self.world.busy + LONG_CALM + 60, self._end)
+        time.after(self.world.busy, self._be_away if self.world.has(Kind.LONG_OUTAGE) else self._calm_down)
         while not self._is_over:
             Process(self._installation).run()
             self._is_over |= bool(self.world.faults)
             self._wait(self.world.dice("restarts").uniform(2, 20))
+
+    def _calm_down(self) -> None:
+        """The last fault is over: when is everybody looked at?"""
+        time = self.world.time
+        if self.world.dice("calm").random() > WHOLE_CALM and not self.world.has(Kind.SHORT_SESSIONS):
+            for look in LOOKS:
+                time.after(look, lambda: self._do(self._look))
+        time.after(CALM, lambda: self._do(self._check))
+        time.after(LONG_CALM, lambda: self._do(self._check_all))
+        time.after(LONG_CALM + 60, self._end)
+
+    def _be_away(self) -> None:
+        """CloudLink is away for more than an hour, in which many hang up; the machine sleeps, to save time."""
+        dice = self.world.dice(Kind.LONG_OUTAGE)
+        for cloudlink in self.cloudlinks.values():
+            cloudlink.be_away(HOUR + RECOVERY)
+            for device in cloudlink.phones.devices.values():
+                for call in [each for each in device.calls.values() if dice.random() < 0.5]:
+                    cloudlink.phones.end(device, call)
+        self.world.time.sleep(HOUR)
+        self.world.time.after(RECOVERY - 1, self._check_nobody)
+        self.world.time.after(RECOVERY, self._calm_down)
+
+    def _check_nobody(self) -> None:
+        """Nobody is shown of whom nothing was heard for an hour."""
+        shown = [each for each in self.graph.users if self.graph.shown(CLIENT_ID, each)]
+        if shown and self.world.process:
+            self.world.fail(f"{shown} are shown, though CloudLink was away for more than an hour")
 
     def _wait(self, seconds: float) -> None:
         """Nothing of the product runs for a while."""
@@ -153,8 +193,8 @@ class Day:
 
     def _plan_work(self) -> None:
         time, world = self.world.time, self.world
-        for at in (1, 6, 40):
-            time.after(at, lambda: self._do(self.administrator.set_up))
+        for second in (1, 6, 40):
+            time.after(second, lambda: self._do(self.administrator.set_up))
         for phones in self.systems.values():
             time.after(8, partial(scenes.play, world, scenes.day(world, phones)))
         if world.kinds <= QUIET:
@@ -168,20 +208,40 @@ class Day:
             (Kind.MATCHES_BY_HAND, 12, self.acts.match),
             (Kind.SHOWN_AGAIN, 12, self.acts.show_again),
             (Kind.MAPPINGS, 18, self.acts.map),
+            (Kind.SCOPES, 18, self.rule_acts.limit),
+            (Kind.OPT_OUTS, 15, self.rule_acts.opt_out),
+            (Kind.SCHEDULES, 25, self.rule_acts.set_hours),
+            (Kind.IMPORTS, 25, self.rule_acts.bring),
+            (Kind.STATUS_MESSAGES, 25, self.rule_acts.word),
+            (Kind.SOME_MAPPINGS, 12, self.rule_acts.map_some),
         ):
             self._plan(kind, every, partial(self._do, act))
+        self._plan(Kind.STATUS_MESSAGES, 15, self._write_own)
         self._plan(Kind.PEOPLE_MOVE, 22, lambda: edit_directory(world, self.graph))
+
+    def _write_own(self) -> None:
+        dice = self.world.dice("own words")
+        self.graph.write_own(dice.choice(list(self.graph.users)), dice.uniform(3, 60))
 
     def _watch(self) -> None:
         """On a quiet day, nobody is shown wrongly for longer than ``WITHIN`` seconds."""
-        expected, now = right(self.systems.values(), self.graph, self.choices), self.world.time.seconds
+        people = showable(self.systems.values(), self.graph, self.choices, self.world.clock())
+        expected, now = right(people, self.graph, self.choices), self.world.time.seconds
+        turned = any(self._turned(phones) for phones in self.systems.values())
         for teams_id, presence in expected.items():
             shown = self.graph.shown(CLIENT_ID, teams_id)
             has_changed = presence != self._expected.get(teams_id)
-            if shown == presence or has_changed or teams_id in self.graph.refused or self._was_missed(teams_id):
+            if (
+                shown == presence
+                or has_changed
+                or turned
+                or teams_id in self.graph.refused
+                or self._was_missed(teams_id)
+            ):
                 self._right_at[teams_id] = now
             elif now - self._right_at.get(teams_id, now) > WITHIN:
                 self.world.fail(f"{teams_id} is shown as {shown} for {WITHIN:.0f} s, right is {presence}")
+            self.world.counts[LOOKED_AT] += 1
         self._expected = expected
         if self.world.faults:
             self._end()
@@ -208,7 +268,11 @@ class Day:
         """Have ``act`` happen at random times, so often."""
         dice, at = self.world.dice(f"plan {kind}"), 20.0
         while self.world.has(kind) and (at := at + dice.expovariate(1 / every)) < self.world.busy:
-            self.world.time.after(at, act)
+            self.world.time.after(at, partial(self._count, kind, act))
+
+    def _count(self, kind: Kind, act: Callable[[], object]) -> None:
+        self.world.counts[kind] += 1
+        act()
 
     def _do(self, act: Callable[[Engine], Awaitable[object]]) -> None:
         if self.world.process:
@@ -291,17 +355,35 @@ class Day:
 
     async def _wrong(self, engine: Engine) -> dict[str, str]:
         views = await engine.integrations.list(TENANT)
-        seen = await self.acts.seen(engine, views)
+        seen = await self.acts.seen(engine, views) | await self.rule_acts.seen(engine, views)
         for text in self.choices.learn(seen, may_be_lost=self.world.has(Kind.POWER_CUTS)):
             self.world.fail(text)
         enabled = [self.systems[view.cloudlink_account_id] for view in views if view.enabled]
-        expected = right(enabled, self.graph, self.choices)
+        if any(self._turned(phones) for phones in enabled):
+            await asyncio.sleep(TURN)
+        people = list(showable(enabled, self.graph, self.choices, self.world.clock()))
+        expected = right(people, self.graph, self.choices)
+        self.world.counts[LOOKED_AT] += len(expected)
+        texts = right_texts(people, self.graph, self.choices) if self.world.has(Kind.STATUS_MESSAGES) else {}
         return {
-            teams_id: f"{teams_id} is shown as {shown}, right is {expected[teams_id]}: {self._doing(teams_id)}"
+            teams_id: f"{teams_id} is shown as {shown}, right is {wanted}: {self._doing(teams_id)}"
             for teams_id in self.graph.users
-            if (shown := self.graph.shown(CLIENT_ID, teams_id)) != expected[teams_id]
+            if (shown := self._shown(teams_id, texts)) != (wanted := (expected[teams_id], texts.get(teams_id, "")))
             and not self._is_out_of_sight(teams_id)
         }
+
+    def _shown(self, teams_id: str, texts: Mapping[str, str]) -> tuple[str | None, str]:
+        """With the message; a person's own words, or that they were taken back, is what they want."""
+        message = self.graph.messages.get(teams_id)
+        is_theirs = (message and message.is_own) or (
+            teams_id in self.graph.wordy and not self.graph.message(teams_id)
+        )
+        text = texts.get(teams_id, "") if is_theirs else self.graph.message(teams_id)
+        return self.graph.shown(CLIENT_ID, teams_id), text
+
+    def _turned(self, phones: PhoneSystem) -> bool:
+        """Whether its hours began or ended lately: schedules are looked at every some seconds."""
+        return turned_lately(self.choices.of_account(SCHEDULE, phones.account_id), self.world.clock(), TURN)
 
     def _doing(self, teams_id: str) -> str:
         people = people_of(self.systems.values(), self.graph, self.choices, teams_id)

@@ -13,6 +13,8 @@ MAX_TURNS = 20_000
 """Turns of a loop within a second of virtual time: more are no work but a mistake."""
 
 MORNING = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+CLOCKS_CHANGE = (datetime(2026, 11, 1, 8, 59, tzinfo=UTC), datetime(2026, 3, 8, 8, 59, tzinfo=UTC))
+"""A minute later clocks of Los Angeles are set back from 2:00 to 1:00, and those of Denver from 2:00 to 3:00."""
 
 
 class VirtualTime:
@@ -20,11 +22,12 @@ class VirtualTime:
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.morning = MORNING
         self._agenda: list[tuple[float, int, Callable[[], object]]] = []
         self._numbers = count()
 
     def now(self) -> datetime:
-        return MORNING + timedelta(seconds=self.seconds)
+        return self.morning + timedelta(seconds=self.seconds)
 
     def after(self, seconds: float, act: Callable[[], object]) -> None:
         """Have ``act`` run then, whether or not the product runs."""

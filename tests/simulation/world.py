@@ -1,13 +1,13 @@
 """What all models of a simulated day share: the true time, dice for each kind of fault, and a trace."""
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from random import Random
 from typing import TYPE_CHECKING
 
-from tests.simulation.virtual_time import VirtualTime
+from tests.simulation.virtual_time import CLOCKS_CHANGE, MORNING, VirtualTime
 
 if TYPE_CHECKING:
     from tests.simulation.process import Process
@@ -58,9 +58,21 @@ class Kind(StrEnum):
     SHOWN_AGAIN = "shown_again"
     MAPPINGS = "mappings"
     GUESTS = "guests"
+    SCOPES = "scopes"
+    OPT_OUTS = "opt_outs"
+    SCHEDULES = "schedules"
+    IMPORTS = "imports"
+    STATUS_MESSAGES = "status_messages"
+    SOME_MAPPINGS = "some_mappings"
+    LONG_OUTAGE = "long_outage"
 
 
-RARE = frozenset({Kind.NO_EVENTS, Kind.NO_POLLS, Kind.CLOCK_STEPS, Kind.SLEEPS, Kind.STORE_AWAY, Kind.POWER_CUTS})
+RARE = frozenset(
+    {
+        *(Kind.NO_EVENTS, Kind.NO_POLLS, Kind.CLOCK_STEPS, Kind.SLEEPS, Kind.STORE_AWAY, Kind.POWER_CUTS),
+        Kind.LONG_OUTAGE,
+    }
+)
 """Kinds of fewer days: they hide others."""
 
 
@@ -69,7 +81,8 @@ QUIET = frozenset(
         *(Kind.SECOND_DEVICES, Kind.HOT_DESKS, Kind.OTHER_WORDS, Kind.EVENTS_DOUBLED, Kind.CLOUDLINK_CLOCK),
         *(Kind.POLLS_WITHOUT_TIMES, Kind.POLLS_WITHOUT_USERS, Kind.SLOW_POLLS, Kind.SHARED_APPLICATION),
         *(Kind.PERSON_REFUSED, Kind.SHORT_SESSIONS, Kind.WRONG_DATES, Kind.GUESTS),
-        *(Kind.EXCLUSIONS, Kind.MATCHES_BY_HAND, Kind.SHOWN_AGAIN, Kind.MAPPINGS),
+        *(Kind.EXCLUSIONS, Kind.MATCHES_BY_HAND, Kind.SHOWN_AGAIN, Kind.MAPPINGS, Kind.SCOPES, Kind.OPT_OUTS),
+        *(Kind.SCHEDULES, Kind.IMPORTS, Kind.STATUS_MESSAGES, Kind.SOME_MAPPINGS),
     }
 )
 """On a day with no other kinds everybody is shown rightly within seconds, all day."""
@@ -91,9 +104,13 @@ def kinds_of(seed: int) -> frozenset[Kind]:
     if seed % 4 == 0:
         found = {kind for kind in Kind if kind in QUIET and dice.random() < 0.5}
     if Kind.NO_POLLS in found:
-        found -= UNORDERED
+        found -= UNORDERED | {Kind.LONG_OUTAGE}
     if Kind.HOT_DESKS in found:  # only a named user tells who sits there
         found -= {Kind.POLLS_WITHOUT_USERS}
+    if found & {Kind.SCHEDULES, Kind.LONG_OUTAGE}:  # the hours are those of the machine's clock
+        found -= {Kind.CLOCK_STEPS}
+    if Kind.SHARED_APPLICATION in found:  # whose words count is nobody's rule
+        found -= {Kind.STATUS_MESSAGES}
     return frozenset(found)
 
 
@@ -101,7 +118,8 @@ def kinds_of(seed: int) -> frozenset[Kind]:
 class World:
     """``kinds`` are the faults of this day, which end after ``busy`` seconds.
 
-    ``graves`` holds killed processes: what they left is collected when the day is over.
+    ``counts`` says how often each kind struck, and what was looked at. ``graves`` holds killed processes: what they
+    left is collected when the day is over.
     """
 
     seed: int
@@ -111,11 +129,16 @@ class World:
     process: "Process | None" = None
     clock_error: timedelta = timedelta(0)
     faults: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
     graves: "list[Process]" = field(default_factory=list)
     is_over: bool = False
     is_traced: bool = False
     trace: deque[str] = field(default_factory=lambda: deque(maxlen=TRACE))
     _dice: dict[str, Random] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.has(Kind.SCHEDULES):
+            self.time.morning = self.dice("morning").choice((MORNING, *CLOCKS_CHANGE))
 
     def dice(self, name: str) -> Random:
         """Each name has dice of its own: without one kind of fault the others stay the same."""
@@ -128,7 +151,9 @@ class World:
 
     def strikes(self, kind: Kind, probability: float) -> bool:
         """Whether this fault happens now."""
-        return kind in self.kinds and self.is_busy and self.dice(kind).random() < probability
+        found = kind in self.kinds and self.is_busy and self.dice(kind).random() < probability
+        self.counts[kind] += found
+        return found
 
     @property
     def is_busy(self) -> bool:

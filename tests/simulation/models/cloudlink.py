@@ -34,6 +34,7 @@ class CloudLinkModel:
         self.known: set[tuple[str, str]] = set()
         self.down_until = 0.0
         self.refuses_until = 0.0
+        self.away_until = 0.0
         self._numbers = count(1)
         self._tables = WireTables()
         phones.reports.append(self._publish)
@@ -92,7 +93,7 @@ class CloudLinkModel:
         await self._travel()
         if self.world.time.seconds < self.refuses_until:
             raise CredentialsWrong(Fault.CLOUDLINK_REFUSED)
-        if self.world.time.seconds < self.down_until:
+        if self.world.time.seconds < max(self.down_until, self.away_until):
             raise ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE)
 
     async def _travel(self) -> None:
@@ -106,6 +107,14 @@ class CloudLinkModel:
     def refuse(self) -> None:
         self.refuses_until = self.world.time.seconds + self.world.dice(Kind.CLOUDLINK_REFUSES).uniform(1, 20)
 
+    def be_away(self, seconds: float) -> None:
+        """For long: nothing is answered, and no event arrives, also not later."""
+        self.away_until = self.world.time.seconds + seconds
+
+    @property
+    def is_away(self) -> bool:
+        return self.world.time.seconds < self.away_until
+
     def forget_subscriptions(self) -> None:
         self.world.note("the subscriptions vanish")
         self.subscribed.clear()
@@ -115,7 +124,7 @@ class CloudLinkModel:
     def _publish(self, event: dict[str, Any]) -> None:
         user_id = event["content"]["userId"]
         for subscription_id, url in self.subscribed.items():
-            if self.world.has(Kind.NO_EVENTS):
+            if self.world.has(Kind.NO_EVENTS) or self.is_away:
                 return
             if self.world.strikes(Kind.EVENTS_LOST, 0.1):
                 self.world.note(f"lost {event['content']['eventId']}")
@@ -142,6 +151,8 @@ class Delivery:
         self._tries = 0
 
     def attempt(self) -> None:
+        if self._cloudlink.is_away:
+            return
         self._tries += 1
         if self._world.process is None:
             self._refused("nobody listens")

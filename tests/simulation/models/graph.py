@@ -4,8 +4,19 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from sync.domain.changes import ClearPresence, Done, Outcome, Refused, Request, SetPresence, Throttled
+from sync.domain.changes import (
+    ClearMessage,
+    ClearPresence,
+    Done,
+    Outcome,
+    Refused,
+    Request,
+    SetMessage,
+    SetPresence,
+    Throttled,
+)
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import TeamsApp
 from sync.domain.presence import Shown
@@ -15,6 +26,9 @@ from tests.support.services.delta_query import DeltaQuery
 
 WINDOW = 30.0
 """Seconds in which requests are counted (Microsoft Graph service-specific throttling limits, presence)."""
+
+READ_BEFORE = 10.0
+"""Seconds within which the product sends a message after it has read the one that is there."""
 
 Result = list[Outcome] | SyncError
 
@@ -38,10 +52,21 @@ class Session:
 
 
 @dataclass
+class Message:
+    """A status message: ``is_own`` are the person's own words."""
+
+    text: str
+    until: datetime
+    is_own: bool = False
+    at: float = 0.0
+
+
+@dataclass
 class GraphModel:
     """``sessions`` are of (application, user). ``quota`` is what the product promises not to exceed.
 
     ``secrets`` are valid, by application; ``refused`` are users for whom presence cannot be set, and until when.
+    ``wordy`` are those who had words of their own today.
     """
 
     world: World
@@ -51,6 +76,8 @@ class GraphModel:
     groups: dict[Group, set[str]] = field(default_factory=dict)
     secrets: dict[str, set[str]] = field(default_factory=dict)
     sessions: dict[tuple[str, str], Session] = field(default_factory=dict)
+    messages: dict[str, Message] = field(default_factory=dict)
+    wordy: set[str] = field(default_factory=set)
     refused: dict[str, float] = field(default_factory=dict)
     down_until: float = 0.0
     refuses_until: float = 0.0
@@ -113,6 +140,7 @@ class GraphModel:
             self.world.fail(f"{len(self._arrivals)} requests within 30 s, allowed are {self.quota}")
 
     def _do(self, app: TeamsApp, change: Request) -> Outcome:
+        self.world.counts["changes at Graph"] += 1
         match change:
             case SetPresence(user_id) if self.is_refused(user_id):
                 return Refused(403, "Forbidden")
@@ -120,7 +148,35 @@ class GraphModel:
                 self.sessions[app.client_id, user_id] = Session(presence.value, self.world.time.seconds + seconds)
             case ClearPresence(user_id):
                 self.sessions.pop((app.client_id, user_id), None)
+            case SetMessage(user_id, text, until):
+                self._say(user_id, text, until)
+            case ClearMessage(user_id):
+                self._say(user_id, "", self.world.time.now())
         return Done()
+
+    def message(self, user_id: str) -> str:
+        found = self.messages.get(user_id)
+        return found.text if found and (found.is_own or found.until > self.world.time.now()) else ""
+
+    def _say(self, user_id: str, text: str, until: datetime) -> None:
+        """The product may not replace words of a person's own that were there when it looked."""
+        before = self.messages.get(user_id)
+        is_own = before is not None and before.is_own and self.world.time.seconds > before.at + READ_BEFORE
+        if is_own and not self.world.has(Kind.SLEEPS):
+            self.world.fail(f"own words of {user_id} are replaced by {text!r}")
+        self.messages[user_id] = Message(text, until)
+
+    def write_own(self, user_id: str, seconds: float) -> None:
+        """A person has words of their own for a while."""
+        self.wordy.add(user_id)
+        self.messages[user_id] = Message("gone fishing", self.world.time.now(), True, self.world.time.seconds)
+        self.world.note("own words", user_id)
+
+        def forget() -> None:
+            if self.messages[user_id].is_own:
+                del self.messages[user_id]
+
+        self.world.time.after(seconds, forget)
 
     # Faults
 
@@ -163,7 +219,8 @@ class GraphClientModel:
 
     async def messages(self, user_ids: Sequence[str]) -> dict[str, str]:
         await self._answer()
-        return dict.fromkeys(user_ids, "")
+        self.graph.count(1)
+        return {user_id: self.graph.message(user_id) for user_id in user_ids}
 
     async def organisation(self) -> str:
         await self._answer()

@@ -1,17 +1,21 @@
-"""What administrators chose about people and states, as they know it: the oracle's part of the rules."""
+"""What administrators and people chose, as they know it: the oracle's part of the rules."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from typing import Any
 
 from tests.simulation.models.graph import TeamsUser
 from tests.simulation.models.phones import Colleague, PhoneSystem
 
 EXCLUDED, ACCOUNT, MAPPING = "excluded", "account", "mapping"
+SCOPE, OPTED_OUT, SCHEDULE, TEXTS = "scope", "opted out", "schedule", "texts"
+SOME_MAPPINGS, MAPPED = "some mappings", "mapped"
 
 Choice = tuple[str, str, str]
 """What is chosen, in which CloudLink account, and for whom (a user id), or empty for everybody."""
 
-Value = bool | str | None | Mapping[str, str | None]
+Value = bool | str | None | Mapping[str, Any]
 
 
 @dataclass
@@ -30,6 +34,15 @@ class Choices:
         """An integration is removed: what was chosen goes with it."""
         self.doubted |= {choice for choice in self.values if choice[1] == account_id}
 
+    def doubt_all(self, kind: str, account_id: str) -> None:
+        """What everybody has of this kind changes with something else."""
+        self.doubted |= {choice for choice in self.values if choice[:2] == (kind, account_id)}
+
+    def forget_all(self, kind: str, account_id: str) -> None:
+        """Nobody has it any more."""
+        for choice in [each for each in self.values if each[:2] == (kind, account_id)]:
+            self.agree(choice, False)
+
     def learn(self, seen: Mapping[Choice, Value], *, may_be_lost: bool) -> list[str]:
         """Compare with what the product shows: what was agreed must be there. Doubts end."""
         lost = [
@@ -43,8 +56,16 @@ class Choices:
 
     # What the rules say
 
-    def is_excluded(self, phones: PhoneSystem, user_id: str) -> bool:
-        return bool(self.values.get((EXCLUDED, phones.account_id, user_id)))
+    def hidden(self, phones: PhoneSystem, colleague: Colleague) -> str:
+        """Why this person is not to be shown, empty when they are: the first reason counts."""
+        account_id, user_id = phones.account_id, colleague.user_id
+        if self.values.get((EXCLUDED, account_id, user_id)):
+            return "excluded"
+        scope = self.of_account(SCOPE, account_id)
+        if scope and not _is_inside(scope, colleague):
+            return "outside"
+        may_opt_out = scope.get("may_opt_out", True)
+        return "opted_out" if may_opt_out and self.values.get((OPTED_OUT, account_id, user_id)) else ""
 
     def teams_user(self, phones: PhoneSystem, colleague: Colleague, users: Mapping[str, TeamsUser]) -> str | None:
         """The active member chosen by hand; or the one who has this address, unless chosen for another."""
@@ -63,9 +84,15 @@ class Choices:
     def _account(self, phones: PhoneSystem, user_id: str) -> str:
         return str(self.values.get((ACCOUNT, phones.account_id, user_id)) or "")
 
-    def mapping(self, phones: PhoneSystem) -> Mapping[str, str | None]:
-        """What was chosen for each state; the others are Mitel's."""
-        found = self.values.get((MAPPING, phones.account_id, ""))
+    def mapping(self, phones: PhoneSystem, user_id: str) -> Mapping[str, str | None]:
+        """What was chosen for each state, for some people or for all; the others are Mitel's."""
+        some = self.of_account(SOME_MAPPINGS, phones.account_id)
+        name = str(self.values.get((MAPPED, phones.account_id, user_id)) or "")
+        return some[name] if name in some else self.of_account(MAPPING, phones.account_id)
+
+    def of_account(self, kind: str, account_id: str) -> Mapping[str, Any]:
+        """What was chosen for everybody of an account."""
+        found = self.values.get((kind, account_id, ""))
         return found if isinstance(found, Mapping) else {}
 
 
@@ -73,3 +100,18 @@ def by_address(address: str, users: Iterable[TeamsUser]) -> str | None:
     """The one active member of the tenant who has this address."""
     same = [user for user in users if address in (user.principal_name, user.mail) and not user.guest]
     return same[0].id if len(same) == 1 and same[0].enabled else None
+
+
+def _is_inside(scope: Mapping[str, Any], colleague: Colleague) -> bool:
+    if scope["mode"] == "everyone":
+        return True
+    is_named = any(_is_meant(rule["kind"], rule["value"], colleague) for rule in scope["rules"])
+    return is_named is bool(scope["mode"] == "only")
+
+
+def _is_meant(kind: str, value: str, colleague: Colleague) -> bool:
+    if kind == "address":
+        return fnmatch(colleague.address.lower(), value)
+    first, _, last = value.partition("-")
+    extension = colleague.extension or ""
+    return len(extension) == len(first) and int(first) <= int(extension) <= int(last or first)

@@ -3,11 +3,13 @@
 Nothing of it is read from what the product stores, but which integrations its administrator sees as enabled.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 
 from tests.simulation.models.graph import GraphModel
-from tests.simulation.models.phones import CALLING, TALKING, PhoneSystem
-from tests.simulation.rules.choices import Choices
+from tests.simulation.models.phones import CALLING, TALKING, Colleague, PhoneSystem
+from tests.simulation.rules.choices import SCHEDULE, TEXTS, Choices
+from tests.simulation.rules.hours import is_open
 
 IN_A_CALL = "Busy/InACall"
 IN_A_CONFERENCE = "Busy/InAConferenceCall"
@@ -37,14 +39,36 @@ def wish(phones: PhoneSystem, user_id: str, mapping: Mapping[str, str | None]) -
     return {**MITELS, **mapping}.get(state(phones, user_id))
 
 
-def right(enabled: Iterable[PhoneSystem], graph: GraphModel, choices: Choices) -> dict[str, str | None]:
-    """For each Teams user, what our session has to show: the strongest wish of all who share it."""
-    found: dict[str, str | None] = dict.fromkeys(graph.users)
+Showable = tuple[PhoneSystem, Colleague, str]
+
+
+def showable(
+    enabled: Iterable[PhoneSystem], graph: GraphModel, choices: Choices, now: datetime
+) -> Iterator[Showable]:
+    """Of whom anything may be shown, with the Teams user. ``now`` is by the product's clock."""
     for phones in enabled:
-        mapping = choices.mapping(phones)
+        if not is_open(choices.of_account(SCHEDULE, phones.account_id), now):
+            continue
         for colleague in phones.colleagues.values():
             teams_id = choices.teams_user(phones, colleague, graph.users)
-            if teams_id and not graph.is_refused(teams_id) and not choices.is_excluded(phones, colleague.user_id):
-                wished = wish(phones, colleague.user_id, mapping)
-                found[teams_id] = max(found[teams_id], wished, key=WEAKEST_FIRST.index)
+            if teams_id and not choices.hidden(phones, colleague):
+                yield phones, colleague, teams_id
+
+
+def right(people: Iterable[Showable], graph: GraphModel, choices: Choices) -> dict[str, str | None]:
+    """For each Teams user, what our session has to show: the strongest wish of all who share it."""
+    found: dict[str, str | None] = dict.fromkeys(graph.users)
+    for phones, colleague, teams_id in people:
+        if not graph.is_refused(teams_id):
+            wished = wish(phones, colleague.user_id, choices.mapping(phones, colleague.user_id))
+            found[teams_id] = max(found[teams_id], wished, key=WEAKEST_FIRST.index)
+    return found
+
+
+def right_texts(people: Iterable[Showable], graph: GraphModel, choices: Choices) -> dict[str, str]:
+    """For each Teams user, our status message, where they have no words of their own."""
+    found = dict.fromkeys(graph.users, "")
+    for phones, colleague, teams_id in people:
+        texts = choices.of_account(TEXTS, phones.account_id)
+        found[teams_id] = texts.get(state(phones, colleague.user_id), "")
     return found
