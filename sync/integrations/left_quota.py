@@ -40,7 +40,7 @@ async def _kept(session: AsyncSession, leaving: Integration, now: datetime) -> L
 
 
 async def spenders_of(session: AsyncSession, former: Integration, now: datetime) -> list[Integration | LeftQuota]:
-    """Who share the quota of the application that ``former`` holds, locked; its requests are counted with the first.
+    """Who share the quota of the application that ``former`` holds, locked: its requests count with the first.
 
     The integration itself may use another application by now. The session must not have locked an integration
     before.
