@@ -73,6 +73,14 @@ async def test_a_retry_after_is_respected(said: str) -> None:
         assert bot.clock.slept == [7.0]
 
 
+async def test_a_retry_after_is_a_time_by_the_channels_clock() -> None:
+    async with open_bot() as bot:
+        ours_is_a_year_ahead = {"Date": "Sat, 01 Mar 2025 12:00:00 GMT"}
+        bot.connector.answer(429, Retry_After="Sat, 01 Mar 2025 12:00:07 GMT", **ours_is_a_year_ahead)
+        await bot.host.messenger.send(bot.address(), CARD, "News")
+        assert bot.clock.slept == [7.0]
+
+
 @pytest.mark.parametrize("said", ["soon", "-3", "nan", "inf", "99 Bogus 2026"])
 async def test_an_unreadable_retry_after_is_ignored(said: str) -> None:
     async with open_bot() as bot:
