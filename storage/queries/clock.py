@@ -41,5 +41,9 @@ def _waiting(now: datetime) -> tuple[Update, ...]:
 
 def _happened(now: datetime) -> tuple[Update, ...]:
     """How long a problem lasts, and when it ended, decides about notices and retries."""
-    times = (col(Problem.since), col(Problem.checked_at), col(Problem.healed_at))
-    return tuple(update(Problem).where(each > now).values({each.key: now}) for each in times)
+    columns = {
+        "since": col(Problem.since),
+        "checked_at": col(Problem.checked_at),
+        "healed_at": col(Problem.healed_at),
+    }
+    return tuple(update(Problem).where(at > now).values({name: now}) for name, at in columns.items())

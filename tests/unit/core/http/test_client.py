@@ -17,8 +17,8 @@ from core.http.client import (
     read_capped,
     read_capped_blocking,
     retry_after,
-    served_at,
     same_origin,
+    served_at,
 )
 from tests.support.sync.stub_server import Reply, stub_server
 
