@@ -41,9 +41,9 @@ def _waiting(now: datetime) -> tuple[Update, ...]:
 
 def _happened(now: datetime) -> tuple[Update, ...]:
     """How long a problem lasts, and when it ended, decides about notices and retries."""
-    columns = {
-        "since": col(Problem.since),
-        "checked_at": col(Problem.checked_at),
-        "healed_at": col(Problem.healed_at),
-    }
-    return tuple(update(Problem).where(at > now).values({name: now}) for name, at in columns.items())
+    since, checked, healed = col(Problem.since), col(Problem.checked_at), col(Problem.healed_at)
+    return (
+        update(Problem).where(since > now).values(since=now),
+        update(Problem).where(checked > now).values(checked_at=now),
+        update(Problem).where(healed > now).values(healed_at=now),
+    )

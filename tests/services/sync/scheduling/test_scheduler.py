@@ -168,9 +168,17 @@ async def test_what_a_clock_that_was_ahead_made_due_later_is_due_when_it_is_set_
 
 def timers(due_at: datetime) -> tuple[Any, ...]:
     """A notice, a step of a rotation and a phone to be read, all due then; and a problem that ended then."""
-    of = {"integration_id": "i1", "owner_tenant": "t1"}
-    notice = Notice(**of, topic="problem", stage="p1", audience="ada", facts={}, created_at=due_at, due_at=due_at)
-    notice.state = State.WAITING
+    notice = Notice(
+        integration_id="i1",
+        owner_tenant="t1",
+        topic="problem",
+        stage="p1",
+        audience="ada",
+        facts={},
+        state=State.WAITING,
+        created_at=due_at,
+        due_at=due_at,
+    )
     step = Rotation(integration_id="i1", owner_tenant="t1", kind="for_me", step="wait", started_at=due_at)
     step.due_at = due_at
     phone = Endpoint(person_id="message", extension="1", integration_id="i1", poll_at=due_at)
