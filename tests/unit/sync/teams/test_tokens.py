@@ -3,7 +3,9 @@
 The stub runs on the test's own event loop: if msal ever blocked it, no request here would get a response.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +19,7 @@ from sync.domain.model import CredentialKind
 from sync.teams.msal_http import TIMEOUT
 from sync.teams.tokens import EntraTokens, ProvenToken, prove, roles_in
 from tests.support.sync.error_output import error_output
-from tests.support.sync.stub_server import Reply, StubServer, stub_server
+from tests.support.sync.stub_server import BY_ANOTHER_CLOCK, Reply, StubServer, stub_server
 from tests.support.sync.teams import (
     APP,
     DISCOVERY,
@@ -55,6 +57,25 @@ async def test_a_token_and_the_roles_in_it(entra: StubServer) -> None:
     assert b"grant_type=client_credentials" in asked.body
     assert b"scope=https%3A%2F%2Fgraph.microsoft.com%2F.default" in asked.body
     assert asked.headers["content-type"] == "application/x-www-form-urlencoded"
+
+
+class CountedThreads(ThreadPoolExecutor):
+    used = 0
+
+    def submit(self, *args: Any, **named: Any) -> Future[Any]:
+        self.used += 1
+        return super().submit(*args, **named)
+
+
+@pytest.mark.parametrize(("expires_in", "threads"), [(3600, 1), (90, 3)])
+async def test_a_token_that_stays_valid_takes_no_thread_for_each_request(
+    entra: StubServer, expires_in: int, threads: int
+) -> None:
+    asyncio.get_running_loop().set_default_executor(counted := CountedThreads())
+    entra.on(TOKEN, granted(expires_in=expires_in))
+    tokens = EntraTokens(APP, entra_at(entra.url))
+    assert len({await tokens.token() for _ in range(3)}) == 1
+    assert counted.used == threads
 
 
 async def test_the_scope_follows_the_cloud(entra: StubServer) -> None:
@@ -174,11 +195,12 @@ async def test_plain_http_is_for_this_machine_only() -> None:
     assert error.fault is Fault.ENTRA_UNREACHABLE
 
 
-async def test_the_error_holds_entras_retry_after(entra: StubServer) -> None:
-    entra.on(TOKEN, Reply({}, 429, {"Retry-After": "12"}))
+@pytest.mark.parametrize(("headers", "wait"), [({"Retry-After": "12"}, 12.0), (BY_ANOTHER_CLOCK, 9.0)])
+async def test_the_error_holds_entras_retry_after(entra: StubServer, headers: dict[str, str], wait: float) -> None:
+    entra.on(TOKEN, Reply({}, 429, headers))
     error = await failure_of(prove(APP, entra_at(entra.url)))
     assert isinstance(error, ServiceUnavailable)
-    assert error.retry_after == 12.0
+    assert error.retry_after == wait
 
 
 async def test_a_silent_entra_is_not_waited_for_beyond_the_timeout(entra: StubServer) -> None:
