@@ -77,7 +77,7 @@ def is_stale(person: AnyPerson, now: datetime) -> bool:
 
 
 def stale_from(person: AnyPerson) -> datetime | None:
-    """When what is known of this person's phones is too old, unless they are heard of before; None if nothing is."""
+    """When what is known of this person's phones becomes too old; None if nothing is known."""
     known = [at for at in (person.desired_at, person.heard_at) if at]
     return max(known) + STALE_AFTER if known else None
 

@@ -1,4 +1,4 @@
-"""As many simulated days as fit in 64 seconds of processor: about 200; ``docs/simulation.md`` has the figures of more."""
+"""As many simulated days as fit in 64 seconds of processor; ``docs/simulation.md`` has the figures of more."""
 
 import subprocess
 import sys
