@@ -9,6 +9,7 @@ from core.errors import CloudLinkPresenceError
 from sync.domain.errors import SyncError
 from sync.domain.presence import Effect, LineState, Presence
 from sync.domain.reports import Hour
+from sync.domain.rules import Rules
 from sync.domain.schedule import Schedule
 
 
@@ -211,11 +212,15 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class FurtherMapping:
-    """What Teams shows for some people; ``overrides`` is as in ``IntegrationView.mapping``."""
+    """What Teams shows for some people; ``overrides`` is as in ``IntegrationView.mapping``.
+
+    They are those for whom it is chosen by name, and those whom a rule selects.
+    """
 
     id: str
     name: str
     overrides: Mapping[str, str | None] = field(default_factory=dict)
+    rules: Rules = ()
 
 
 @dataclass(frozen=True, slots=True)

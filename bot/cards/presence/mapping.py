@@ -141,6 +141,7 @@ def _actions(texts: Texts, view: IntegrationView, further: FurtherMapping | None
         button(texts("button.save"), "mapping.save", revised, style="positive", inputs=True),
         button(texts("button.preview"), "mapping.preview", revised, inputs=True),
         button(texts("button.reset_mapping"), "mapping.reset", data),
+        *([button(texts("button.rules"), "rules.show", data)] if further else []),
         *([button(texts("button.remove_mapping"), "mapping.remove", revised)] if further else []),
         button(texts("button.some_people"), "mapping.some", {"integration": view.id}),
     ]

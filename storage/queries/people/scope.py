@@ -1,16 +1,16 @@
-"""People by the rules of a scope: who comes and who goes with other ones, and everyone judged by those stored."""
+"""People by the rules of a scope: whom other ones would concern, and everyone judged by those stored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, not_, or_, tuple_, update
+from sqlalchemy import ColumnElement, and_, case, func, literal, not_, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.queries.people.hidden import is_shown
-from storage.tables.directory import GroupMember
+from storage.queries.people.selection import Rule, selected_by, selected_by_any
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 
@@ -19,14 +19,6 @@ EVERYONE, ONLY, EXCEPT = "everyone", "only", "except"
 
 NO_RULE = "only"
 """The name of the rule for who is in none of the rules of ``ONLY``."""
-
-DIGITS = "0123456789"
-
-Rule = tuple[str, str]
-"""A value of ``sync.people.scope.rules.RuleKind``, and the rule's value."""
-
-Named = tuple[str, str, str | None]
-"""A person's id, name and extension."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,36 +30,22 @@ class Rules:
     rules: Sequence[Rule] = ()
     may_opt_out: bool = True
 
-    def selects(self, kind: str, value: str) -> ColumnElement[bool]:
-        """Whether a rule selects a person."""
-        match kind:
-            case "extensions":
-                return _in_range(value)
-            case "address":
-                return func.lower(col(Person.address)).like(_pattern(value), escape="\\")
-            case "site":
-                return col(Person.site_id) == value
-        members = select(GroupMember.user_id).where(
-            GroupMember.integration_id == self.integration_id, GroupMember.group_id == value
-        )
-        return func.coalesce(col(Person.teams_user_id).in_(members), False)
-
     def outside(self) -> ColumnElement[str]:
         """The rule that puts a person outside, empty for who is inside.
 
         Of who has no account yet it is not known whether a group includes them: nothing of them is shown anyway.
         """
-        found = [(self.selects(kind, value), f"{kind}:{value}") for kind, value in self.rules]
+        found = [(selected_by(self.integration_id, rule), ":".join(rule)) for rule in self.rules]
         if self.mode == EXCEPT:
             return case(*((selected, literal(name)) for selected, name in found), else_=literal(""))
         if self.mode == EVERYONE:
             return literal("")
-        inside = or_(*(selected for selected, _ in found))
+        inside = selected_by_any(self.integration_id, self.rules)
         if any(kind == "group" for kind, _ in self.rules):
             inside = or_(inside, col(Person.teams_user_id).is_(None))
         return case((inside, literal("")), else_=literal(NO_RULE))
 
-    def is_shown(self) -> ColumnElement[bool]:
+    def is_inside(self) -> ColumnElement[bool]:
         """Whether a person would be shown by these rules."""
         own = [col(Person.opted_out).is_(False)] if self.may_opt_out else []
         return and_(col(Person.excluded).is_(False), self.outside() == "", *own)
@@ -78,59 +56,17 @@ class Rules:
         return or_(col(Person.outside) != self.outside(), *refused)
 
     def comes(self) -> ColumnElement[bool]:
-        return and_(not_(is_shown()), self.is_shown())
+        return and_(not_(is_shown()), self.is_inside())
 
     def goes(self) -> ColumnElement[bool]:
-        return and_(is_shown(), not_(self.is_shown()))
+        return and_(is_shown(), not_(self.is_inside()))
 
-    def of_matched(self) -> list[ColumnElement[bool]]:
+    def considered(self) -> list[ColumnElement[bool]]:
         return [
             col(Person.integration_id) == self.integration_id,
             col(Person.gone).is_(False),
             col(Person.teams_user_id).is_not(None),
         ]
-
-
-def _in_range(value: str) -> ColumnElement[bool]:
-    """Digits of one length compare as numbers do."""
-    first, _, last = value.partition("-")
-    extension = col(Person.extension)
-    return func.coalesce(
-        and_(
-            func.length(extension) == len(first),
-            extension >= first,
-            extension <= (last or first),
-            func.ltrim(extension, DIGITS) == "",
-        ),
-        False,
-    )
-
-
-def _pattern(value: str) -> str:
-    for special in ("\\", "%", "_"):
-        value = value.replace(special, f"\\{special}")
-    return value.replace("*", "%")
-
-
-async def figures(session: AsyncSession, rules: Rules) -> tuple[int, int, int]:
-    """How many would come, would go, and would be shown in all; who cannot be shown anyway does not count."""
-    come, go, shown = (func.count(case((what, 1))) for what in (rules.comes(), rules.goes(), rules.is_shown()))
-    found = (await session.exec(select(come, go, shown).where(*rules.of_matched()))).one()
-    return found[0], found[1], found[2]
-
-
-async def changed(session: AsyncSession, rules: Rules, side: str, after: str, limit: int) -> Sequence[Named]:
-    """The first people, by name, who would come (``side`` is ``come``) or go, after the person ``after``."""
-    key = (col(Person.search), col(Person.id))
-    where = [*rules.of_matched(), rules.comes() if side == "come" else rules.goes()]
-    if after:
-        mark = select(Person.search, Person.id).where(
-            Person.id == after, Person.integration_id == rules.integration_id
-        )
-        if found := (await session.exec(mark)).first():
-            where.append(tuple_(*key) > tuple(found))
-    query = select(Person.id, Person.name, Person.extension).where(*where).order_by(*key).limit(limit)
-    return (await session.exec(query)).all()
 
 
 async def judge(session: AsyncSession, rules: Rules, now: datetime, *who: ColumnElement[bool]) -> None:
@@ -146,21 +82,17 @@ async def judge(session: AsyncSession, rules: Rules, now: datetime, *who: Column
     await session.exec(edit.values(values).execution_options(synchronize_session=False))
 
 
-async def judge_slice(session: AsyncSession, rules: Rules, after: str, limit: int, now: datetime) -> Sequence[str]:
-    """``judge`` for the next people after the id ``after`` of whom the rules say something else than is stored.
-
-    Returns their ids, in order: fewer than ``limit`` are the last.
-    """
+async def next_of(
+    session: AsyncSession, integration_id: str, differs: ColumnElement[bool], after: str, limit: int
+) -> Sequence[str]:
+    """The next people after the id ``after`` of whom something else is stored than is right, by id."""
     query = (
         select(Person.id)
-        .where(Person.integration_id == rules.integration_id, Person.id > after, rules.differs())
+        .where(Person.integration_id == integration_id, Person.id > after, differs)
         .order_by(col(Person.id))
         .limit(limit)
     )
-    ids = (await session.exec(query)).all()
-    if ids:
-        await judge(session, rules, now, col(Person.id).in_(ids))
-    return ids
+    return (await session.exec(query)).all()
 
 
 def _is_concerned() -> ColumnElement[bool]:

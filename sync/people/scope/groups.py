@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection
 from datetime import timedelta
+from itertools import chain
 
 import structlog
 
@@ -13,8 +14,10 @@ from storage.tables.integrations import Integration
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
 from sync.domain.errors import Fault, ServiceUnavailable, SyncError
+from sync.domain.rules import Rule, RuleKind, Rules
 from sync.domain.services import Directory, ListLimits, reading_list
-from sync.people.scope.rules import Rule, RuleFault, RuleKind, RuleRefused, scope_of
+from sync.people.scope.rules import RuleFault, RuleRefused, scope_of
+from sync.presence.further_mappings import further_of
 
 LIMITS = ListLimits(pages=500, size=100_000_000, seconds=120)
 SLICE = 1000
@@ -30,7 +33,7 @@ log = structlog.get_logger()
 
 
 class Groups:
-    """Reads the groups that scopes name. The members last read stay until they are read again."""
+    """Reads the groups that rules name. The members last read stay until they are read again."""
 
     def __init__(self, context: Context, credentials: CredentialStore) -> None:
         self._database = context.database
@@ -64,8 +67,8 @@ class Groups:
         return Rule(RuleKind.GROUP, group.group_id, group.name)
 
     async def refresh(self, integration: Integration) -> None:
-        """Read the members of the groups that the scope names; a group that cannot be read keeps those it had."""
-        rules = scope_of(integration.scope).of_kind(RuleKind.GROUP)
+        """Read the members of the groups that rules name; a group that cannot be read keeps those it had."""
+        rules = groups_of(integration)
         async with self._database.session() as session:
             if not await groups.known(session, integration.id):
                 return
@@ -114,6 +117,13 @@ class Groups:
             )
             group.name, group.read_at, group.fault = rule.name, self._clock(), ""
             session.add(group)
+
+
+def groups_of(integration: Integration) -> Rules:
+    """The groups that an integration's rules name, of its scope and its mappings, each once."""
+    of_mappings = chain.from_iterable(each.rules for each in further_of(integration.further))
+    rules = chain(scope_of(integration.scope).rules, of_mappings)
+    return tuple({rule.value: rule for rule in rules if rule.kind is RuleKind.GROUP}.values())
 
 
 def id_in(typed: str) -> str:

@@ -398,6 +398,12 @@ async def mapping_remove(scene: Scene) -> dict[str, Any]:
     return await scene.offered("mapping", "mapping.remove", via=("mapping.some", "mapping.show"))
 
 
+async def rules_save(scene: Scene) -> dict[str, Any]:
+    await mapping_remove(scene)
+    via = ("mapping.some", "mapping.show", "rules.show", "rules.preview")
+    return await scene.offered("mapping", "rules.save", via=via)
+
+
 async def mapping_choose(scene: Scene) -> dict[str, Any]:
     await mapping_remove(scene)
     sofia = stored_person(uuid4().hex, integration_id=scene.view.id, teams_user_id=str(uuid4()))
@@ -426,6 +432,7 @@ CARDS: Mapping[str, Prepare] = {
     "mapping.add": lambda scene: scene.offered("mapping", "mapping.add", {"name": "Reception"}, ("mapping.some",)),
     "mapping.remove": mapping_remove,
     "mapping.choose": mapping_choose,
+    "rules.save": rules_save,
     "mapping.save": lambda scene: scene.offered("mapping", "mapping.save", {"show_ringing": "Busy/InACall"}),
     "rotate.save": rotate_save,
     "rotate.start": lambda scene: scene.offered("rotate secret", "rotate.start", via=("rotate.for_me",)),

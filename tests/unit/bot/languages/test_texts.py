@@ -23,9 +23,10 @@ from sync.domain.presence import Effect, LineState, Presence
 from sync.domain.reports import Cadence
 from sync.domain.roles import Role
 from sync.domain.rotation import OldSecretLeft
+from sync.domain.rules import RuleKind
 from sync.domain.schedule import Preset
 from sync.people.imports.values import LineFault
-from sync.people.scope.rules import RuleKind, ScopeMode, Side
+from sync.people.scope.rules import ScopeMode, Side
 from sync.presence.mapping import CHOICES, MAPPABLE
 from sync.problems.incidents import CLOCK, LISTS, PEOPLE
 from tests.cards.gallery.gallery import LINKS, example
@@ -76,6 +77,8 @@ ENUMS: Mapping[str, Iterable[str]] = {
     "scope.mode.{}": ScopeMode,
     "scope.rule.{}": (*RuleKind, "only"),
     "scope.{}.who": Side,
+    "rules.{}.who": Side,
+    "rules.all_{}": Side,
     "button.all_{}": Side,
     "service.{}": Service,
     "status.polling.{}": set(Freshness) - {Freshness.LIVE},
