@@ -56,6 +56,8 @@ class Typed:
 MAX_SAID = 8
 """Rules that a dry run names."""
 
+IN_SHORT = 3
+
 FIELDS = tuple(field.name for field in fields(Typed))
 
 
@@ -261,6 +263,12 @@ def rules_said(texts: Texts, rules: Rules, sites: Sequence[Site] = ()) -> list[C
     ]
     more = len(rules) - MAX_SAID
     return [*said, plain(texts.plural("preview.more", more), subtle=True)] if more > 0 else said
+
+
+def rules_in_short(texts: Texts, rules: Rules) -> str:
+    """The first rules in words, in one line."""
+    said = [rule_words(texts, rule.kind, capped(rule.said, 30)) for rule in rules[:IN_SHORT]]
+    return " · ".join([*said, *(["…"] if len(rules) > IN_SHORT else [])])
 
 
 def rule_words(texts: Texts, kind: str, value: str) -> str:

@@ -7,7 +7,7 @@ from microsoft_teams.cards.core import Action, CardElement, Choice, ChoiceSetInp
 from bot.activity import Card
 from bot.cards.fields import MAX_NAME
 from bot.cards.parts import button, capped, card, header, note, pressable, row, text
-from bot.cards.people.scope import rule_words
+from bot.cards.people.scope import rules_in_short
 from bot.cards.people.words import who
 from bot.languages import Texts
 from sync.domain.model import FurtherMapping, IntegrationView
@@ -19,8 +19,6 @@ BY_RULES = "rules"
 
 OWN = "own"
 """The choice of the integration's own mapping, whatever the rules say (``storage.queries.people.mapping.OWN``)."""
-
-MAX_RULES_SAID = 3
 
 
 def listed(
@@ -54,9 +52,8 @@ def listed(
 
 def _whom(texts: Texts, mapping: FurtherMapping, count: int) -> str:
     """How many people have it, and by which rules."""
-    rules = [rule_words(texts, rule.kind, capped(rule.said, 30)) for rule in mapping.rules[:MAX_RULES_SAID]]
-    more = ["…"] if len(mapping.rules) > MAX_RULES_SAID else []
-    return " · ".join([texts.plural("further.people", count), *rules, *more])
+    said = (texts.plural("further.people", count), rules_in_short(texts, mapping.rules))
+    return " · ".join(each for each in said if each)
 
 
 def _name(texts: Texts) -> TextInput:
