@@ -400,8 +400,9 @@ async def mapping_remove(scene: Scene) -> dict[str, Any]:
 
 async def rules_save(scene: Scene) -> dict[str, Any]:
     await mapping_remove(scene)
-    via = ("mapping.some", "mapping.show", "rules.show", "rules.preview")
-    return await scene.offered("mapping", "rules.save", via=via)
+    typed = {"extensions": "200-299", "addresses": "", "groups": ""}
+    tried = await scene.offered("mapping", "rules.preview", typed, ("mapping.some", "mapping.show", "rules.show"))
+    return sent_by(await scene.bot.press(scene.who, "rules.preview", tried), "rules.save")
 
 
 async def mapping_choose(scene: Scene) -> dict[str, Any]:

@@ -65,7 +65,8 @@ async def test_a_mapping_for_those_whom_rules_select(company: Company) -> None:
     saved = await company.chat.press(tried, "rules.save")
     assert EN.plural("rules.saved", 2) in words(saved)
     assert EN("scope.rule.group", value="Sales, North") in words(saved)
-    assert EN("edit.outdated") in words(await company.chat.press(tried, "rules.save"))
+    later = await company.chat.act("rules.save", **of, revision="3", place="1")
+    assert EN("edit.outdated") in words(later)
     named = {"mapping": "Reception", "line": EN("line.on_call"), "presence": EN("shown.presenting")}
     by_group, by_range = EN("scope.rule.group", value="Sales, North"), EN("scope.rule.extensions", value="200-299")
     assert EN("why.rule.show.selected", **named, rule=by_group) in words(await company.chat.say("why Bob"))
