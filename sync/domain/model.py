@@ -301,6 +301,7 @@ class Status:
     ``proof`` is what Teams was read to show; ``delay`` None without a change in the last hour. ``shown_since`` is
     since when Teams shows calls, without a problem that kept it from doing so; None if that is not known.
     ``lists_shrunk`` are the facts of each list that came back much shorter, which is not believed yet.
+    ``groups_unread`` are the facts of groups in rules that cannot be read any more.
     ``shown_now`` are shown as something from us, ``missing`` should be; ``day`` are the last 24 hours in parts.
     """
 
@@ -323,6 +324,7 @@ class Status:
     shown_now: int = 0
     missing: int = 0
     lists_shrunk: tuple[Mapping[str, str | int], ...] = ()
+    groups_unread: tuple[Mapping[str, str | int], ...] = ()
     day: tuple[Hour, ...] = ()
 
 

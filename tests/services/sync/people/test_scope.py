@@ -13,13 +13,14 @@ from sqlmodel import SQLModel
 from storage.database import Database
 from storage.encryption import Encryption
 from storage.queries import integrations
+from storage.queries.health import problems
 from storage.queries.people import groups
 from storage.tables.directory import DirectoryGroup
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.credentials.store import CredentialStore
 from sync.domain.changes import ClearPresence
-from sync.domain.errors import CredentialsWrong, Fault
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.jobs import APPLY_SCOPE, PUSH
 from sync.domain.model import Actor, EditedMeanwhile, UnknownIntegration
 from sync.domain.phone_events import CloudLinkUser
@@ -31,6 +32,7 @@ from sync.people.directory_sync import DirectorySync
 from sync.people.scope.editor import ScopeEditor
 from sync.people.scope.rules import Scope, ScopeMode, Side, scope_of
 from sync.presence.mapping import QUIET, chosen_by
+from sync.problems.incidents import GROUPS
 from sync.scheduling.scheduler import Intervals, Scheduler
 from sync.teams.directory import TeamsUser
 from tests.support.clocks import NOON
@@ -90,6 +92,12 @@ class Bench:
             found = await integrations.get(session, "i1")
         assert found
         return found
+
+    async def unread(self) -> dict[str, Any] | None:
+        """What is told of groups that cannot be read."""
+        async with self.database.session() as session:
+            opened = await problems.list_open(session, "i1")
+        return next((row.facts for row in opened if row.service == GROUPS), None)
 
     async def group(self) -> DirectoryGroup:
         async with self.database.session() as session:
@@ -181,12 +189,21 @@ async def test_a_group_that_cannot_be_read_keeps_its_members_and_is_named(tmp_pa
         await at.directory_sync.match("i1")
         assert (await at.outside(), (await at.group()).fault) == ({"ana": "", "bob": "only"}, "graph.forbidden")
         assert [each.name for each in (await at.editor.view("t1", "i1")).unread] == ["Sales"]
+        assert await at.unread() == {"groups": 1, "names": "Sales"}
+        at.clients.graph.group_error = ServiceUnavailable(Fault.GRAPH_UNREACHABLE)
+        await at.directory_sync.match("i1")
+        assert await at.unread() is None
+        at.clients.graph.group_error = ServiceUnavailable(Fault.GRAPH_UNREADABLE, status=404)
+        await at.directory_sync.match("i1")
+        assert ((await at.group()).fault, await at.unread()) == ("deleted", {"groups": 1, "names": "Sales"})
+        assert (await at.outside())["ana"] == ""
         at.clients.graph.group_error = None
         at.clients.graph.groups_of = {SALES: []}
         await at.directory_sync.match("i1")
         assert (await at.outside())["ana"] == ""
         await at.directory_sync.match("i1")
         assert ((await at.outside())["ana"], (await at.group()).fault) == ("only", "")
+        assert await at.unread() is None
 
 
 async def test_the_members_of_a_group_that_no_scope_names_are_deleted(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from sync.domain.schedule import Preset
 from sync.people.imports.values import LineFault
 from sync.people.scope.rules import ScopeMode, Side
 from sync.presence.mapping import CHOICES, MAPPABLE
-from sync.problems.incidents import CLOCK, LISTS, PEOPLE
+from sync.problems.incidents import CLOCK, GROUPS, LISTS, PEOPLE
 from tests.cards.gallery.gallery import LINKS, example
 from tests.support.clocks import NOON
 from tests.support.tools import ROOT
@@ -58,8 +58,8 @@ ENUMS: Mapping[str, Iterable[str]] = {
     "line.{}": LineState,
     "mapping.show.{}": [each.activity for each in CHOICES],
     "mapping.state.{}": MAPPABLE,
-    "notice.problem.{}": (CLOCK, LISTS, PEOPLE),
-    "notice.problem.{}.remedy": (LISTS, PEOPLE),
+    "notice.problem.{}": (CLOCK, GROUPS, LISTS, PEOPLE),
+    "notice.problem.{}.remedy": (GROUPS, LISTS, PEOPLE),
     "picture.{}": [name for name, *_ in PARTS],
     "people.filter.{}": PeopleFilter,
     "person.call.{}": set(CallState) - {CallState.ENDED, CallState.UNCHANGED},
