@@ -22,10 +22,9 @@ from sync.credentials.store import CredentialStore
 from sync.domain.changes import ClearPresence
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.jobs import APPLY_SCOPE, PUSH
-from sync.domain.model import Actor, EditedMeanwhile, UnknownIntegration
+from sync.domain.model import Actor, EditedMeanwhile, Rule, RuleKind, UnknownIntegration
 from sync.domain.phone_events import CloudLinkUser
 from sync.domain.presence import Presence
-from sync.domain.rules import Rule, RuleKind
 from sync.domain.services import Group
 from sync.integrations.mapping_editor import MappingEditor, WantedRules
 from sync.people.directory_sync import DirectorySync
