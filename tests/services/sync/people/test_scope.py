@@ -93,7 +93,7 @@ class Bench:
         return found
 
     async def unread(self) -> dict[str, Any] | None:
-        """What is told of groups that cannot be read."""
+        """The facts of the problem that groups cannot be read."""
         async with self.database.session() as session:
             opened = await problems.list_open(session, "i1")
         return next((row.facts for row in opened if row.service == GROUPS), None)
