@@ -1,15 +1,15 @@
 """What the bot passes to sync, and what sync returns: plain values, no secrets in any ``repr``."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 
 from core.errors import CloudLinkPresenceError
 from sync.domain.errors import SyncError
 from sync.domain.presence import Effect, LineState, Presence
 from sync.domain.reports import Hour
-from sync.domain.rules import Rules
 from sync.domain.schedule import Schedule
 
 
@@ -208,6 +208,51 @@ class Replay:
     totals: tuple[Replayed, ...] = ()
     first: tuple[Replayed, ...] = ()
     is_today: bool = False
+
+
+class RuleKind(StrEnum):
+    EXTENSIONS = "extensions"
+    ADDRESS = "address"
+    SITE = "site"
+    GROUP = "group"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Selects people.
+
+    ``value`` is a range of extensions such as ``200-299`` or a single one, a pattern of addresses such as
+    ``*@sales.example``, the id of a site, or the object id of a group, whose ``name`` people know.
+    """
+
+    kind: RuleKind
+    value: str
+    name: str = ""
+
+    @property
+    def key(self) -> str:
+        """How the rule is named where it decided about a person."""
+        return f"{self.kind}:{self.value}"
+
+    @property
+    def said(self) -> str:
+        return self.name or self.value
+
+
+Rules = tuple[Rule, ...]
+
+
+def rules_of(stored: Iterable[Mapping[str, Any]]) -> Rules:
+    """Rules as ``stored_rules`` wrote them."""
+    return tuple(Rule(RuleKind(each["kind"]), each["value"], each["name"]) for each in stored)
+
+
+def stored_rules(rules: Rules) -> list[dict[str, str]]:
+    return [{"kind": rule.kind.value, "value": rule.value, "name": rule.name} for rule in rules]
+
+
+def of_kind(rules: Rules, kind: RuleKind) -> Rules:
+    return tuple(rule for rule in rules if rule.kind is kind)
 
 
 @dataclass(frozen=True, slots=True)

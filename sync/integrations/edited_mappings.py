@@ -5,8 +5,7 @@ from uuid import uuid4
 
 from storage.queries.people.mapping import Mappings
 from storage.tables.integrations import Integration
-from sync.domain.model import FurtherMapping
-from sync.domain.rules import Rules
+from sync.domain.model import FurtherMapping, Rules
 from sync.presence.further_mappings import MAX_FURTHER, further_of, mappings_of
 from sync.presence.mapping import Overrides
 

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.correlation import current_cause
 from storage.queries import integrations
-from storage.queries.people import line_times, trials
+from storage.queries.people import line_times, scope
 from storage.queries.people import mapping as queries
 from storage.queries.people.mapping import Mappings, Selection
 from storage.tables.integrations import Integration
@@ -20,9 +20,8 @@ from storage.tables.people import Person
 from sync.audit import Act, AuditLog, Subject
 from sync.domain.context import Context
 from sync.domain.jobs import APPLY_SCOPE, PUSH
-from sync.domain.model import Actor, Concerned, EditedMeanwhile, IntegrationView, Replay, Replayed
+from sync.domain.model import Actor, Concerned, EditedMeanwhile, IntegrationView, Replay, Replayed, Rules
 from sync.domain.presence import STALE_AFTER, LineState, Presence
-from sync.domain.rules import Rules
 from sync.integrations.edited_mappings import EditedMappings
 from sync.integrations.views import integration_view
 from sync.people.scope.rules import Changes, Side, Someone, someones
@@ -84,8 +83,8 @@ class MappingEditor:
             integration = await owned(session, owner_tenant, integration_id)
             _, mappings = _edited(integration, wanted.edit)
             trial = Selection(integration_id, mappings.in_sql(integration_id), wanted.mapping_id)
-            come, go, inside = await trials.figures(session, trial)
-            first = {side: someones(await trials.changed(session, trial, side, "", NAMED)) for side in Side}
+            come, go, inside = await scope.figures(session, trial)
+            first = {side: someones(await scope.changed(session, trial, side, "", NAMED)) for side in Side}
             now, first_now = await _concerned(session, integration, mappings)
         return RulesTrial(Changes(come, go, inside, first[Side.COME], first[Side.GO]), now, tuple(first_now))
 
@@ -97,7 +96,7 @@ class MappingEditor:
             integration = await owned(session, owner_tenant, integration_id)
             _, mappings = _edited(integration, wanted.edit)
             trial = Selection(integration_id, mappings.in_sql(integration_id), wanted.mapping_id)
-            found = someones(await trials.changed(session, trial, side, after, PAGE + 1))
+            found = someones(await scope.changed(session, trial, side, after, PAGE + 1))
         return found[:PAGE], len(found) > PAGE
 
     async def replay(self, owner_tenant: str, integration_id: str, chosen: Chosen, mapping_id: str = "") -> Replay:

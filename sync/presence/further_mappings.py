@@ -8,11 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from storage.queries.people.mapping import Mappings, Presences
-from storage.queries.people.selection import selected_by_any
+from storage.queries.people.scope import selected_by_any
 from storage.tables.integrations import Integration
-from sync.domain.model import FurtherMapping
+from sync.domain.model import FurtherMapping, Rules, rules_of, stored_rules
 from sync.domain.presence import BUSY_LINES
-from sync.domain.rules import Rules, rules_of, stored_rules
 from sync.presence.mapping import Overrides, presence_of
 
 MAX_FURTHER = 10

@@ -17,10 +17,9 @@ from storage.queries.people import groups
 from storage.queries.people.directory_people import PeopleQuery
 from storage.tables.people import Person
 from sync.credentials.store import CredentialStore
-from sync.domain.model import Actor
+from sync.domain.model import Actor, Rule, RuleKind
 from sync.domain.people import PeopleFilter
 from sync.domain.presence import TALKING
-from sync.domain.rules import Rule, RuleKind
 from sync.people.imports.importer import PeopleImporter
 from sync.people.imports.values import Wish
 from sync.people.opt_out import OptOut

@@ -11,8 +11,7 @@ from bot.cards.fields import with_errors
 from bot.cards.parts import button, capped, card, header, note, plain, row, text, tiles
 from bot.languages import Texts
 from sync.domain.errors import Fault, SyncError
-from sync.domain.model import IntegrationView
-from sync.domain.rules import Rule, RuleKind, Rules, of_kind
+from sync.domain.model import IntegrationView, Rule, RuleKind, Rules, of_kind
 from sync.people.scope.rules import Changes, RuleRefused, Scope, ScopeMode, ScopeView, Side, Site, Someone
 
 MAX_TYPED = 1500

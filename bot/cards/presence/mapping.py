@@ -67,7 +67,7 @@ def form(
 
 def _who_gets_it(texts: Texts, view: IntegrationView, further: FurtherMapping) -> CardElement:
     said = rules_in_short(texts, further.rules) or texts("rules.none")
-    return row("👥", texts("rules.who"), said, select=pressable("rules.show", data_of(view, further)))
+    return row("👥", texts("rules.who"), said, select=pressable("mapping.rules_show", data_of(view, further)))
 
 
 def data_of(view: IntegrationView, further: FurtherMapping | None) -> dict[str, str]:

@@ -11,8 +11,7 @@ from bot.cards.fields import with_errors
 from bot.cards.parts import button, capped, card, header, note, plain, row, text, tiles
 from bot.cards.people.scope import Typed, bare, first_of, rule_inputs, rules_said, someone_row, unread_groups
 from bot.languages import Texts
-from sync.domain.model import Concerned, FurtherMapping, IntegrationView
-from sync.domain.rules import Rules
+from sync.domain.model import Concerned, FurtherMapping, IntegrationView, Rules
 from sync.integrations.mapping_editor import RulesTrial, WantedRules
 from sync.people.scope.rules import ScopeView, Side, Someone
 
@@ -49,7 +48,7 @@ def form(
     data = {"integration": of.view.id, "mapping": of.mapping.id}
     revised = {**data, "revision": str(of.view.revision)}
     actions: list[Action] = [
-        button(texts("button.preview"), "rules.preview", revised, style="positive", inputs=True),
+        button(texts("button.preview"), "mapping.rules_preview", revised, style="positive", inputs=True),
         button(texts("button.some_people"), "mapping.some", {"integration": of.view.id}),
     ]
     return card(texts, title, body, actions, wide=True)
@@ -79,17 +78,17 @@ def dry_run(texts: Texts, of: Subject, wanted: WantedRules, trial: RulesTrial, f
         ),
     ]
     data = _carried(of.view, wanted)
-    actions: list[Action] = [button(texts("button.save"), "rules.save", data, style="positive")]
+    actions: list[Action] = [button(texts("button.save"), "mapping.rules_save", data, style="positive")]
     for side, count, first in (
         (Side.COME, changes.come, changes.first_come),
         (Side.GO, changes.go, changes.first_go),
     ):
         body += first_of(texts, f"rules.{side}.who", side, count, first)
         if count > len(first):
-            actions.append(button(texts(f"rules.all_{side}"), "rules.page", {**data, "side": side.value}))
+            actions.append(button(texts(f"rules.all_{side}"), "mapping.rules_page", {**data, "side": side.value}))
     body += _now(texts, trial)
     body.append(note("default", "💾", texts("scope.nothing_saved")))
-    return card(texts, title, body, [*actions, button(texts("button.change"), "rules.change", data)], wide=True)
+    return card(texts, title, body, [*actions, _change(texts, data)], wide=True)
 
 
 def _now(texts: Texts, trial: RulesTrial) -> list[CardElement]:
@@ -120,8 +119,12 @@ def page(
     actions: list[Action] = []
     if has_more:
         after = {**data, "side": side.value, "after": people[-1].id}
-        actions.append(button(texts("button.more"), "rules.page", after, style="positive"))
-    return card(texts, title, body, [*actions, button(texts("button.change"), "rules.change", data)], wide=True)
+        actions.append(button(texts("button.more"), "mapping.rules_page", after, style="positive"))
+    return card(texts, title, body, [*actions, _change(texts, data)], wide=True)
+
+
+def _change(texts: Texts, data: Mapping[str, str]) -> Action:
+    return button(texts("button.change"), "mapping.rules_change", data)
 
 
 def _said(texts: Texts, rules: Rules, found: ScopeView) -> list[CardElement]:

@@ -9,9 +9,8 @@ from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
 from bot.commands.integrations.edit import revision_of, show_outdated
 from sync.domain.errors import SyncError
-from sync.domain.model import EditedMeanwhile, IntegrationView
+from sync.domain.model import EditedMeanwhile, IntegrationView, Rule, RuleKind, Rules, of_kind
 from sync.domain.roles import Role
-from sync.domain.rules import Rule, RuleKind, Rules, of_kind
 from sync.people.scope.rules import (
     RuleFault,
     RuleRefused,

@@ -111,9 +111,9 @@ async def _entered(context: TurnContext, of: Subject, found: ScopeView, find: Fi
 
 
 ACTIONS: Mapping[str, CommandHandler] = {
-    "rules.show": show,
-    "rules.change": change,
-    "rules.preview": preview,
-    "rules.page": page,
-    "rules.save": save,
+    "mapping.rules_show": show,
+    "mapping.rules_change": change,
+    "mapping.rules_preview": preview,
+    "mapping.rules_page": page,
+    "mapping.rules_save": save,
 }

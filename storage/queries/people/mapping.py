@@ -10,7 +10,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.queries.people.hidden import is_shown
-from storage.queries.people.selection import Rule, selected_by
+from storage.queries.people.scope import Rule, selected_by
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 

@@ -1,16 +1,16 @@
-"""People by the rules of a scope: whom other ones would concern, and everyone judged by those stored."""
+"""People by rules, of a scope or a mapping: selected, tried before rules are stored, and judged by those stored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, not_, or_, update
+from sqlalchemy import ColumnElement, and_, case, func, literal, not_, or_, tuple_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.queries.people.hidden import is_shown
-from storage.queries.people.selection import Rule, selected_by, selected_by_any
+from storage.tables.directory import GroupMember
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 
@@ -19,6 +19,57 @@ EVERYONE, ONLY, EXCEPT = "everyone", "only", "except"
 
 NO_RULE = "only"
 """The name of the rule for who is in none of the rules of ``ONLY``."""
+
+
+DIGITS = "0123456789"
+
+Rule = tuple[str, str]
+"""A value of ``sync.domain.model.RuleKind``, and the rule's value."""
+
+Named = tuple[str, str, str | None]
+"""A person's id, name and extension."""
+
+
+def selected_by_any(integration_id: str, rules: Sequence[Rule]) -> ColumnElement[bool]:
+    """Whether one of the rules, of which there is at least one, selects a person."""
+    return or_(*(selected_by(integration_id, rule) for rule in rules))
+
+
+def selected_by(integration_id: str, rule: Rule) -> ColumnElement[bool]:
+    """Whether a rule selects a person. A group selects nobody who has no account."""
+    kind, value = rule
+    match kind:
+        case "extensions":
+            return _in_range(value)
+        case "address":
+            return func.lower(col(Person.address)).like(_pattern(value), escape="\\")
+        case "site":
+            return col(Person.site_id) == value
+    members = select(GroupMember.user_id).where(
+        GroupMember.integration_id == integration_id, GroupMember.group_id == value
+    )
+    return func.coalesce(col(Person.teams_user_id).in_(members), False)
+
+
+def _in_range(value: str) -> ColumnElement[bool]:
+    """Digits of one length compare as numbers do."""
+    first, _, last = value.partition("-")
+    extension = col(Person.extension)
+    return func.coalesce(
+        and_(
+            func.length(extension) == len(first),
+            extension >= first,
+            extension <= (last or first),
+            func.ltrim(extension, DIGITS) == "",
+        ),
+        False,
+    )
+
+
+def _pattern(value: str) -> str:
+    for special in ("\\", "%", "_"):
+        value = value.replace(special, f"\\{special}")
+    return value.replace("*", "%")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +118,39 @@ class Rules:
             col(Person.gone).is_(False),
             col(Person.teams_user_id).is_not(None),
         ]
+
+
+class Trial(Protocol):
+    """Of the people who are ``considered``: who comes, who goes, and who is inside then."""
+
+    @property
+    def integration_id(self) -> str: ...
+    def comes(self) -> ColumnElement[bool]: ...
+    def goes(self) -> ColumnElement[bool]: ...
+    def is_inside(self) -> ColumnElement[bool]: ...
+    def considered(self) -> list[ColumnElement[bool]]: ...
+
+
+async def figures(session: AsyncSession, trial: Trial) -> tuple[int, int, int]:
+    """How many would come, would go, and would be inside in all."""
+    counts = (func.count(case((what, 1))) for what in (trial.comes(), trial.goes(), trial.is_inside()))
+    come, go, inside = counts
+    found = (await session.exec(select(come, go, inside).where(*trial.considered()))).one()
+    return found[0], found[1], found[2]
+
+
+async def changed(session: AsyncSession, trial: Trial, side: str, after: str, limit: int) -> Sequence[Named]:
+    """The first people, by name, who would come (``side`` is ``come``) or go, after the person ``after``."""
+    key = (col(Person.search), col(Person.id))
+    where = [*trial.considered(), trial.comes() if side == "come" else trial.goes()]
+    if after:
+        mark = select(Person.search, Person.id).where(
+            Person.id == after, Person.integration_id == trial.integration_id
+        )
+        if found := (await session.exec(mark)).first():
+            where.append(tuple_(*key) > tuple(found))
+    query = select(Person.id, Person.name, Person.extension).where(*where).order_by(*key).limit(limit)
+    return (await session.exec(query)).all()
 
 
 async def judge(session: AsyncSession, rules: Rules, now: datetime, *who: ColumnElement[bool]) -> None:

@@ -1,14 +1,13 @@
 """Who is shown, as an administrator chooses it: tried on everyone before it is stored, and put into effect."""
 
 from storage.queries import integrations
-from storage.queries.people import groups, people, scope, trials
+from storage.queries.people import groups, people, scope
 from storage.queries.people.scope import Rules
 from sync.audit import Act, AuditLog, Subject
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
 from sync.domain.jobs import APPLY_SCOPE, PUSH, PUSH_STATUS_MESSAGE
-from sync.domain.model import Actor, EditedMeanwhile
-from sync.domain.rules import Rule
+from sync.domain.model import Actor, EditedMeanwhile, Rule
 from sync.people.scope.groups import Groups
 from sync.people.scope.judge import judge_everyone
 from sync.people.scope.rules import Changes, Scope, ScopeView, Side, Site, Someone, UnreadGroup, scope_of, someones
@@ -60,8 +59,8 @@ class ScopeEditor:
         rules = _rules(integration_id, wanted)
         async with self._database.session() as session:
             await owned(session, owner_tenant, integration_id)
-            come, go, shown = await trials.figures(session, rules)
-            first = {side: await trials.changed(session, rules, side, "", NAMED) for side in Side}
+            come, go, shown = await scope.figures(session, rules)
+            first = {side: await scope.changed(session, rules, side, "", NAMED) for side in Side}
         return Changes(come, go, shown, someones(first[Side.COME]), someones(first[Side.GO]))
 
     async def page(
@@ -70,7 +69,7 @@ class ScopeEditor:
         """Who would come or go, after a person, and whether there are more."""
         async with self._database.session() as session:
             await owned(session, owner_tenant, integration_id)
-            found = await trials.changed(session, _rules(integration_id, wanted), side, after, PAGE + 1)
+            found = await scope.changed(session, _rules(integration_id, wanted), side, after, PAGE + 1)
         return someones(found[:PAGE]), len(found) > PAGE
 
     async def save(self, owner_tenant: str, integration_id: str, revision: int, wanted: Scope, by: Actor) -> None:

@@ -17,7 +17,7 @@ from storage.tables.integrations import Integration
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
 from sync.domain.errors import OUTAGES, Fault, ServiceUnavailable, SyncError
-from sync.domain.rules import Rule, RuleKind, Rules
+from sync.domain.model import Rule, RuleKind, Rules
 from sync.domain.services import Directory, ListLimits, reading_list
 from sync.people.scope.rules import RuleFault, RuleRefused, scope_of
 from sync.presence.further_mappings import further_of

@@ -13,7 +13,7 @@ from typing import Any
 
 from core.errors import CloudLinkPresenceError
 from core.text import visible
-from sync.domain.rules import Rule, RuleKind, Rules, rules_of, stored_rules
+from sync.domain.model import Rule, RuleKind, Rules, rules_of, stored_rules
 
 MAX_RULES = 20
 MAX_PATTERN = 100

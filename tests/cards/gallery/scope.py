@@ -12,9 +12,8 @@ from bot.cards.presence import further, rules
 from bot.cards.presence.rules import Subject
 from bot.languages import Texts
 from sync.domain.errors import CredentialsWrong, Fault
-from sync.domain.model import Concerned, FurtherMapping, IntegrationView
+from sync.domain.model import Concerned, FurtherMapping, IntegrationView, Rule, RuleKind
 from sync.domain.presence import LineState, Presence
-from sync.domain.rules import Rule, RuleKind
 from sync.integrations.mapping_editor import RulesTrial, WantedRules
 from sync.people.scope.rules import (
     MAX_RULES,

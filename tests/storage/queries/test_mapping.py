@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlmodel import select
 
-from storage.queries.people import groups, mapping, trials
+from storage.queries.people import groups, mapping, scope
 from storage.queries.people.mapping import Mappings, Selection
-from storage.queries.people.selection import selected_by_any
+from storage.queries.people.scope import selected_by_any
 from storage.tables.people import Person
 from tests.support.clocks import NOON
 from tests.support.storage.stores import empty_store, integration, person, read_person, stored
@@ -106,8 +106,8 @@ async def test_chosen_by_name_comes_before_rules_and_these_in_their_order(tmp_pa
             assert found == ("extensions", "200-209")
             assert await mapping.selecting(session, "i1", [("site", "x")], "both") is None
             trial = Selection("i1", Mappings(CHOSEN, some.further, {"m2": selected["m2"]}), "m2")
-            assert await trials.figures(session, trial) == (1, 0, 4)
-            assert [row[0] for row in await trials.changed(session, trial, "come", "", 9)] == ["both"]
+            assert await scope.figures(session, trial) == (1, 0, 4)
+            assert [row[0] for row in await scope.changed(session, trial, "come", "", 9)] == ["both"]
         stored_now = {name: (await read_person(database, name)).mapping for name in (*expected, "gone")}
     assert stored_now == {**{name: which for name, (which, _) in expected.items()}, "gone": ""}
 

@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import col, select
 
 from storage.database import Database
-from storage.queries.people import groups, hidden, scope, trials
+from storage.queries.people import groups, hidden, scope
 from storage.queries.people.scope import Rules
 from storage.tables.people import Person
 from tests.support.clocks import NOON
@@ -91,11 +91,11 @@ async def test_figures_and_names_of_who_comes_and_goes(database: Database) -> No
     rules = Rules("i1", "only", [("extensions", "200-299")])
     forbidding = Rules("i1", "only", [("extensions", "200-299")], may_opt_out=False)
     async with database.session() as session:
-        assert await trials.figures(session, rules) == (1, 1, 2)
-        assert await trials.figures(session, forbidding) == (2, 1, 3)
-        assert [row[0] for row in await trials.changed(session, forbidding, "come", "", 9)] == ["back", "opted"]
-        assert [row[0] for row in await trials.changed(session, forbidding, "come", "back", 9)] == ["opted"]
-        assert [row[0] for row in await trials.changed(session, rules, "go", "", 9)] == ["out"]
+        assert await scope.figures(session, rules) == (1, 1, 2)
+        assert await scope.figures(session, forbidding) == (2, 1, 3)
+        assert [row[0] for row in await scope.changed(session, forbidding, "come", "", 9)] == ["back", "opted"]
+        assert [row[0] for row in await scope.changed(session, forbidding, "come", "back", 9)] == ["opted"]
+        assert [row[0] for row in await scope.changed(session, rules, "go", "", 9)] == ["out"]
 
 
 async def test_everyone_is_judged_in_slices_and_who_is_concerned_is_due(database: Database) -> None:

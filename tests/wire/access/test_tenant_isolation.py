@@ -141,7 +141,7 @@ RECIPES: Mapping[str, tuple[str, ...]] = {
     "mapping.person": ("integration", "person"),
     "mapping.choose": ("integration", "person", "choices", "mapping"),
     **{
-        f"rules.{verb}": ("integration", "mapping", "revision", "extensions", "place")
+        f"mapping.rules_{verb}": ("integration", "mapping", "revision", "extensions", "place")
         for verb in ("show", "change", "preview", "page", "save")
     },
     "people.page": ("integration", "filter", "words", "after"),

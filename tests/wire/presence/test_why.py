@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from sync.domain.model import Rule, RuleKind
 from sync.domain.people import Explanation, Light, Reason
-from sync.domain.rules import Rule, RuleKind
 from sync.domain.schedule import ALL_DAY, Schedule
 from sync.people.scope.rules import Scope, ScopeMode
 from tests.support.engines import ADMIN, TENANT, RunningEngine

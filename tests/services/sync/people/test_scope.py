@@ -22,10 +22,9 @@ from sync.credentials.store import CredentialStore
 from sync.domain.changes import ClearPresence
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.jobs import APPLY_SCOPE, PUSH
-from sync.domain.model import Actor, EditedMeanwhile, UnknownIntegration
+from sync.domain.model import Actor, EditedMeanwhile, Rule, RuleKind, UnknownIntegration
 from sync.domain.phone_events import CloudLinkUser
 from sync.domain.presence import Presence
-from sync.domain.rules import Rule, RuleKind
 from sync.domain.services import Group
 from sync.integrations.mapping_editor import MappingEditor, WantedRules
 from sync.people.directory_sync import DirectorySync
@@ -94,7 +93,7 @@ class Bench:
         return found
 
     async def unread(self) -> dict[str, Any] | None:
-        """What is told of groups that cannot be read."""
+        """The facts of the problem that groups cannot be read."""
         async with self.database.session() as session:
             opened = await problems.list_open(session, "i1")
         return next((row.facts for row in opened if row.service == GROUPS), None)

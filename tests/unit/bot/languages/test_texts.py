@@ -16,14 +16,13 @@ from bot.languages import Language, Texts, language_of, load_texts
 from sync.audit import Act
 from sync.domain.drills import MOMENTS, Rehearsal
 from sync.domain.errors import Fault
-from sync.domain.model import CredentialKind, ExpirySource, Freshness, Service, Unmatched
+from sync.domain.model import CredentialKind, ExpirySource, Freshness, RuleKind, Service, Unmatched
 from sync.domain.people import PeopleFilter, Reason, Step
 from sync.domain.phone_events import CallState
 from sync.domain.presence import Effect, LineState, Presence
 from sync.domain.reports import Cadence
 from sync.domain.roles import Role
 from sync.domain.rotation import OldSecretLeft
-from sync.domain.rules import RuleKind
 from sync.domain.schedule import Preset
 from sync.people.imports.values import LineFault
 from sync.people.scope.rules import ScopeMode, Side

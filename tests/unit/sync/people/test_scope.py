@@ -2,7 +2,7 @@
 
 import pytest
 
-from sync.domain.rules import Rule, RuleKind
+from sync.domain.model import Rule, RuleKind
 from sync.people.scope.rules import (
     MAX_RULES,
     RuleFault,

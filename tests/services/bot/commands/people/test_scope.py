@@ -9,8 +9,8 @@ from storage.queries import history
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.domain.errors import CredentialsWrong, Fault
+from sync.domain.model import Rule, RuleKind
 from sync.domain.presence import Presence
-from sync.domain.rules import Rule, RuleKind
 from sync.domain.services import Group
 from sync.people.scope.rules import Scope, ScopeMode, scope_of
 from tests.support.bot.chat import KEY, Chat
@@ -54,18 +54,20 @@ async def test_a_mapping_for_those_whom_rules_select(company: Company) -> None:
     assert row
     of = {"integration": "i1", "mapping": row.further[0]["id"]}
     await company.chat.press(await company.chat.act("mapping.quiet", **of), "mapping.save")
-    form = await company.chat.act("rules.show", **of)
-    wrong = await company.chat.press(form, "rules.preview", {"extensions": "9-1"})
+    form = await company.chat.act("mapping.rules_show", **of)
+    wrong = await company.chat.press(form, "mapping.rules_preview", {"extensions": "9-1"})
     assert EN("scope.refused.extensions_backwards", typed="9-1") in error_below(wrong, "extensions")
-    tried = await company.chat.press(form, "rules.preview", {"extensions": "200-299", "groups": "Sales, North"})
+    tried = await company.chat.press(
+        form, "mapping.rules_preview", {"extensions": "200-299", "groups": "Sales, North"}
+    )
     for said in (EN("rules.come.who"), "Ana", "Bob", EN.plural("rules.now", 2), EN("scope.nothing_saved")):
         assert said in words(tried)
-    back = await company.chat.press(tried, "rules.change")
+    back = await company.chat.press(tried, "mapping.rules_change")
     assert inputs(back)["extensions"]["value"] == "200-299"
-    saved = await company.chat.press(tried, "rules.save")
+    saved = await company.chat.press(tried, "mapping.rules_save")
     assert EN.plural("rules.saved", 2) in words(saved)
     assert EN("scope.rule.group", value="Sales, North") in words(saved)
-    later = await company.chat.act("rules.save", **of, revision="3", place="1")
+    later = await company.chat.act("mapping.rules_save", **of, revision="3", place="1")
     assert EN("edit.outdated") in words(later)
     named = {"mapping": "Reception", "line": EN("line.on_call"), "presence": EN("shown.presenting")}
     by_group, by_range = EN("scope.rule.group", value="Sales, North"), EN("scope.rule.extensions", value="200-299")
