@@ -7,13 +7,13 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sync.domain.model import Actor, IntegrationView
+from sync.domain.model import Actor, IntegrationView, Rule, RuleKind
 from sync.domain.people import OptOutForbidden
 from sync.domain.presence import BUSY_LINES, LineState, Presence
 from sync.domain.schedule import Period, Schedule, as_stored
 from sync.engine import Engine
 from sync.people.imports.values import Wish
-from sync.people.scope.rules import Rule, RuleKind, Scope, ScopeMode
+from sync.people.scope.rules import Scope, ScopeMode
 from sync.presence.mapping import CHOICES, MAPPABLE
 from tests.simulation.administrator import ADMIN, TENANT
 from tests.simulation.people_acts import PeopleActs, standard

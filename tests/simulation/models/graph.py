@@ -173,7 +173,7 @@ class GraphModel:
         self.world.note("own words", user_id)
 
         def forget() -> None:
-            if self.messages[user_id].is_own:
+            if user_id in self.messages and self.messages[user_id].is_own:
                 del self.messages[user_id]
 
         self.world.time.after(seconds, forget)

@@ -57,7 +57,8 @@ def refuted(world: World, graph: GraphModel, found: Explanation, before: Situati
         return text
     if reason is Reason.PAUSED and before.is_enabled and after.is_enabled:
         return "it is enabled"
-    if reason is Reason.REFUSED and before.teams_id not in graph.refused and after.teams_id not in graph.refused:
+    accounts = {before.teams_id, after.teams_id}
+    if reason is Reason.REFUSED and None not in accounts and not accounts & graph.refused.keys():
         return "Graph refuses others"
     is_well = at > graph.down_until and at > graph.refuses_until
     if reason in (Reason.CREDENTIALS, Reason.SERVICE_DOWN) and is_well and at > world.busy + LATELY:
