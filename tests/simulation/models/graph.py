@@ -212,15 +212,19 @@ class GraphClientModel:
         return await self.graph.request(self.app, changes)
 
     async def read(self, user_ids: Sequence[str]) -> dict[str, Shown]:
-        await self._answer()
-        self.graph.count(1)
+        await self._read(user_ids)
         shown = {user_id: self.graph.shown(self.app.client_id, user_id) for user_id in user_ids}
         return {user_id: Shown(*(value or "Available/Available").split("/", 1)) for user_id, value in shown.items()}
 
     async def messages(self, user_ids: Sequence[str]) -> dict[str, str]:
-        await self._answer()
-        self.graph.count(1)
+        await self._read(user_ids)
         return {user_id: self.graph.message(user_id) for user_id in user_ids}
+
+    async def _read(self, user_ids: Sequence[str]) -> None:
+        """One request; none for nobody."""
+        if user_ids:
+            await self._answer()
+            self.graph.count(1)
 
     async def organisation(self) -> str:
         await self._answer()
