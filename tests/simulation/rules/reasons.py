@@ -33,7 +33,7 @@ NEEDED: dict[Reason, frozenset[Kind]] = {
     Reason.PHONES_DOWN: frozenset({Kind.CLOUDLINK_DOWN, Kind.CLOUDLINK_REFUSES, Kind.NO_POLLS, Kind.LONG_OUTAGE}),
     Reason.REFUSED: frozenset({Kind.PERSON_REFUSED}),
     Reason.CHOSEN: frozenset(),
-    Reason.STRONGER: frozenset(),
+    Reason.STRONGER: frozenset({Kind.SHARED_APPLICATION}),
     Reason.CLOSED: frozenset({Kind.SCHEDULES}),
     Reason.OUTSIDE: frozenset({Kind.SCOPES}),
     Reason.OPTED_OUT: frozenset({Kind.OPT_OUTS}),
