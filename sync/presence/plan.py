@@ -21,6 +21,9 @@ RENEW_FROM, RENEW_UNTIL = 0.7, 0.8
 SHORTEST_REFUSAL, LONGEST_REFUSAL = timedelta(seconds=5), timedelta(hours=1)
 """What Graph refuses for one person is sent again after as long as it is refused already, within these bounds."""
 
+CATCH_UP = timedelta(minutes=10)
+"""So long after a gap the polls of everybody may take, before what none of them confirmed is cleared."""
+
 RECHECK = timedelta(seconds=30)
 """When a person for whom nothing can be sent, because the state is stale, is checked again."""
 
@@ -36,20 +39,23 @@ def wanted_presence(person: AnyPerson, integration: AnyIntegration) -> Presence 
     return Presence(person.desired) if person.desired and may_show(person, integration) else None
 
 
-def current_wish(person: AnyPerson, integration: AnyIntegration, now: datetime) -> Presence | None:
-    """What Teams should show from us as long as phones are heard of: who may have hung up long ago is not shown."""
-    return None if is_stale(person, now) else wanted_presence(person, integration)
+def is_unconfirmed(person: AnyPerson, integration: AnyIntegration, now: datetime) -> bool:
+    """Whether what is shown may be over long ago, and no polls after a gap are about to confirm it."""
+    gap = integration.catch_up_since
+    return is_stale(person, now) and (gap is None or gap + CATCH_UP <= now)
 
 
 def change_for(person: AnyPerson, integration: AnyIntegration, now: datetime) -> Change | None:
     """The next request for this person. The presence of a former Teams user is cleared before another is set."""
-    wanted = current_wish(person, integration, now)
+    wanted = None if is_unconfirmed(person, integration, now) else wanted_presence(person, integration)
     if person.applied and (wanted is None or person.applied_user_id != person.teams_user_id):
         is_refused_clear = person.applied == UNSURE and is_refused(person, now)
         if has_ended(person, now) or is_refused_clear:
             return None
         return ClearPresence(person.applied_user_id or "", person.desired_because)
-    if wanted is None or is_refused(person, now) or is_shown(person, wanted, now):
+    if wanted is None or is_refused(person, now):
+        return None
+    if is_shown(person, wanted, now) or is_stale(person, now):
         return None
     return SetPresence(person.teams_user_id or "", wanted, SESSION_SECONDS, person.desired_because)
 

@@ -44,8 +44,8 @@ def wishes(
     """The strongest wish of these people's integrations, by id, for each Teams user who has one."""
     found: dict[str, Presence] = {}
     for person in persons:
-        wish = plan.current_wish(person, integrations[person.integration_id], now)
-        if wish and person.teams_user_id:
+        wish = plan.wanted_presence(person, integrations[person.integration_id])
+        if wish and person.teams_user_id and not plan.is_stale(person, now):
             found[person.teams_user_id] = strongest(wish, found.get(person.teams_user_id))
     return found
 

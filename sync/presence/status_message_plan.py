@@ -45,7 +45,7 @@ def wanted_message(person: AnyPerson, integration: AnyIntegration) -> str:
 
 def _current_message(person: AnyPerson, integration: AnyIntegration, now: datetime) -> str:
     """The same, while phones are heard of."""
-    return "" if plan.is_stale(person, now) else wanted_message(person, integration)
+    return "" if plan.is_unconfirmed(person, integration, now) else wanted_message(person, integration)
 
 
 def needs_check(person: AnyPerson, integration: AnyIntegration, now: datetime) -> bool:
@@ -53,7 +53,7 @@ def needs_check(person: AnyPerson, integration: AnyIntegration, now: datetime) -
     wanted = _current_message(person, integration, now)
     if person.status_message and (person.status_message != wanted or _is_of_former_user(person)):
         return True
-    if not wanted:
+    if not wanted or plan.is_stale(person, now):
         return False
     renewal = renewal_of(person)
     return not person.status_message or renewal is None or renewal <= now

@@ -100,6 +100,10 @@ def test_a_stale_state_is_not_sent_but_cleared() -> None:
     polled_without_this_person = integration(polled_at=later)
     assert plan.change_for(shown(), polled_without_this_person, later) == clear
     assert plan.change_for(shown(**nothing_shown), integration(), later) is None
+    after_a_gap = integration(catch_up_since=later - timedelta(minutes=9))
+    assert plan.change_for(shown(), after_a_gap, later) is None
+    assert plan.change_for(shown(**nothing_shown), after_a_gap, later) is None
+    assert plan.change_for(shown(), after_a_gap, later + timedelta(minutes=1)) == clear
     heard_of_again = shown(**nothing_shown, heard_at=later)
     assert plan.change_for(heard_of_again, integration(), later) == SetPresence("teams p1", CALL, 14_400)
 
