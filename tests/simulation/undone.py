@@ -48,5 +48,6 @@ UNDONE: Mapping[str, AbstractContextManager[Any]] = {
     "ringing_is_a_call": patch.dict(mapping.DEFAULTS, {LineState.RINGING: Presence.IN_A_CALL}),
     "others_wishes_are_ignored": patch("sync.flow.tick.wishes", _nobody_else_wishes),
     "guests_are_matched": patch("sync.people.difference.match", _match_guests),
+    "unconfirmed_calls_are_shown": patch("sync.presence.plan.is_unconfirmed", lambda *_: False),
     "removals_forget_the_quota": patch("sync.integrations.remover.leave_quota", _leave_nothing),
 }
