@@ -4,6 +4,7 @@ The code that logs keeps secrets out; this module is the last line of defence. L
 logging are treated alike. Of an exception only type, code and place are logged: its text may contain a secret.
 """
 
+import json
 import logging
 import re
 import sys
@@ -12,11 +13,13 @@ from collections.abc import Mapping, MutableMapping, Sequence, Set
 from datetime import date, datetime
 from errno import errorcode
 from functools import lru_cache
+from itertools import islice
 from math import isfinite
 from types import TracebackType
 from typing import Any, TextIO
 from uuid import UUID
 
+import orjson
 import structlog
 
 Fields = MutableMapping[str, Any]
@@ -57,6 +60,8 @@ _MAY_HOLD_SECRET = re.compile(
 _OPAQUE = re.compile(r"(?<![\w~-])[\w~-]{3,}[\w~.-]{32,}=*")
 SHORTEST_OPAQUE = 35
 """Characters of the shortest word that ``_OPAQUE`` finds."""
+_ID = re.compile(r"[0-9a-f-]{1,36}")
+"""No pattern finds a secret in it."""
 LONGEST_KNOWN = 32
 """Characters of a text whose result is kept."""
 
@@ -88,16 +93,16 @@ log = structlog.get_logger()
 def configure_logging(level: str, log_format: str, stream: TextIO | None = None) -> None:
     """Log to ``stream`` (default: standard output) from now on. ``log_format`` is ``json`` or ``text``."""
     target = stream or sys.stdout
-    renderer: Any = structlog.processors.JSONRenderer()
+    renderer: Any = structlog.processors.JSONRenderer(_json)
     if log_format == "text":
         renderer = structlog.dev.ConsoleRenderer(colors=target.isatty())
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
             summarize_exception,
             sanitize,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
@@ -107,6 +112,12 @@ def configure_logging(level: str, log_format: str, stream: TextIO | None = None)
     logging.raiseExceptions = False
     logging.captureWarnings(True)
     logging.basicConfig(level=logging.WARNING, handlers=[_ToStructlog()], force=True)
+
+
+def _json(fields: Fields, **options: Any) -> str:
+    """In ASCII, which every console and collector takes."""
+    line = orjson.dumps(fields).decode()
+    return line if line.isascii() else json.dumps(fields, **options)
 
 
 class _ToStructlog(logging.Handler):
@@ -189,8 +200,7 @@ def sanitize(_logger: Any, _name: str, fields: Fields) -> Fields:
 
 
 def _fields(fields: Mapping[Any, Any], depth: int) -> dict[str, Any]:
-    few = list(fields.items())[:MAX_ITEMS]
-    return {_name(str(name)): _field(str(name), value, depth) for name, value in few}
+    return {_name(name := str(key)): _field(name, fields[key], depth) for key in islice(fields, MAX_ITEMS)}
 
 
 @lru_cache(maxsize=1000)
@@ -204,20 +214,21 @@ def _is_secret(name: str) -> bool:
 
 
 def _field(name: str, value: Any, depth: int) -> Any:
-    is_secret = _is_secret(name) and value is not None and not isinstance(value, bool)
-    return HIDDEN if is_secret else _value(value, depth)
+    if _is_secret(name) and value is not None and not isinstance(value, bool):
+        return HIDDEN
+    return _value(value, depth)
 
 
 def _value(value: Any, depth: int) -> Any:
     match value:
+        case str():
+            return _text(value)
         case None | bool():
             return value
         case int():
             return value if abs(value) < LARGEST_NUMBER else "[int]"
         case float():
             return value if isfinite(value) else str(value)
-        case str():
-            return _text(value)
         case datetime() | date() | UUID():
             return str(value)
     return _structure(value, depth)
@@ -233,9 +244,11 @@ def _structure(value: Any, depth: int) -> Any:
 
 
 def _text(text: str) -> str:
-    if len(text) > LONGEST_SEARCHED:
-        return TOO_LONG
-    return _known(text) if len(text) <= LONGEST_KNOWN else _searched(text)
+    if len(text) <= LONGEST_KNOWN:
+        return _known(text)
+    if _ID.fullmatch(text):
+        return text
+    return _searched(text) if len(text) <= LONGEST_SEARCHED else TOO_LONG
 
 
 def _searched(text: str) -> str:

@@ -2,20 +2,32 @@
 
 import gc
 import sys
+from collections.abc import Generator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+LOG_LINES = 25
 LONG_FOLDERS = {"bench", "chaos", "load", "simulation", "spikes"}
 SLOWEST_FIRST = ("e2e", "scenarios", "chaos", "load", "test_tenant_isolation.py")
 """Of the longer tier these begin first: no worker starts one of minutes when the others have finished."""
 
 
+def pytest_sessionstart() -> None:
+    """Imports leave no garbage to search for."""
+    gc.disable()
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Tests of these folders are of the longer tier, whatever they say themselves."""
-    folders = item.path.relative_to(Path(__file__).parent).parts
-    if LONG_FOLDERS & set(folders):
+    if LONG_FOLDERS & set(_parts(item.path)):
         item.add_marker(pytest.mark.long)
+
+
+@cache
+def _parts(path: Path) -> tuple[str, ...]:
+    return path.relative_to(Path(__file__).parent).parts
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -23,8 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _turn(item: pytest.Item) -> int:
-    parts = item.path.relative_to(Path(__file__).parent).parts
-    slow = [turn for turn, name in enumerate(SLOWEST_FIRST) if name in parts]
+    slow = [turn for turn, name in enumerate(SLOWEST_FIRST) if name in _parts(item.path)]
     return slow[0] if slow and item.get_closest_marker("long") else len(SLOWEST_FIRST)
 
 
@@ -33,6 +44,19 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+    gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With the last lines of the logs that a failed test's processes wrote."""
+    report = yield
+    folder = item.funcargs.get("tmp_path")
+    if report.failed and isinstance(folder, Path):
+        for log in sorted(folder.glob("**/logs/*.log")):
+            lines = log.read_text("utf-8", "replace").splitlines()
+            report.sections.append((log.name, "\n".join(lines[-LOG_LINES:])))
+    return report
 
 
 def pytest_sessionfinish() -> None:

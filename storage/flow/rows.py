@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import compress
+from operator import ne
 from typing import Any, ClassVar, Generic, TypeVar
 
 from storage.tables import people as tables
@@ -164,7 +166,7 @@ class Tracked(Generic[Row]):
             before, state = self._stored[name], self._table.state(row)
             if state != before:
                 self._stored[name] = state
-                places = tuple(place for place, value in enumerate(state) if value != before[place])
-                changed[places].append((*(state[place] for place in places), name))
-        for places, values in changed.items():
-            transaction.write(self._table.update(columns[place] for place in places), values)
+                differs = tuple(map(ne, state, before))
+                changed[differs].append((*compress(state, differs), name))
+        for differs, values in changed.items():
+            transaction.write(self._table.update(compress(columns, differs)), values)

@@ -1,6 +1,8 @@
 """What follows a tick that is stored: jobs, problems opened and closed, the log and the metrics."""
 
 import logging
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,11 +10,10 @@ import structlog
 
 from storage.queries import integrations
 from storage.queries.people import people
-from sync.domain.changes import Done, Failed, Outcome, Refused, SetPresence
+from sync.domain.changes import Done, Failed, Outcome, Refused
 from sync.domain.context import Context
 from sync.domain.errors import CredentialsWrong
 from sync.domain.jobs import MATCH, POLL_NOW, PUSH, PUSH_STATUS_MESSAGE, ROTATE
-from sync.domain.reports import Figure
 from sync.flow.rounds import Round
 from sync.flow.tick import Sent, Ticked
 from sync.presence.delays import Delays
@@ -92,34 +93,38 @@ class Aftermath:
             row = done.integrations[key]
             if row.enabled and row.subscription_id:
                 self._metrics.missed.inc(sum(counts))
+        self._count(done.sent)
         bound = log.bind() if done.sent else log
         for sent in done.sent:
-            self._record(bound, sent, done.now)
+            _log(bound, sent, done.now)
 
-    def _record(self, bound: Any, sent: Sent, now: datetime) -> None:
-        """Count and log the change, with the id of its cause; at level debug when it changes nothing visible."""
-        pending, result = sent.pending, type(sent.outcome).__name__.lower()
-        kind = "set" if isinstance(pending.change, SetPresence) else "clear"
-        self._metrics.changes.labels(kind=kind, outcome=result).inc()
-        if sent.latency is not None:
-            self._metrics.latency.observe(sent.latency)
-            self._delays.observe(sent.integration_id, sent.latency)
-            if sent.begins_call:
-                self._delays.count(sent.integration_id, Figure.SHOWN)
-        if isinstance(sent.outcome, Refused):
-            self._delays.count(sent.integration_id, Figure.REFUSED)
-        is_visible = isinstance(sent.outcome, Done | Refused) and pending.previous.applied != pending.shown
-        bound.log(
-            logging.INFO if is_visible else logging.DEBUG,
-            "presence_sent",
-            integration=sent.integration_id,
-            person=pending.person_id,
-            presence=pending.shown or "none",
-            outcome=result,
-            cause=pending.change.cause,
-            seconds=(now - pending.since).total_seconds() if pending.since else None,
-            **_refusal_of(sent.outcome),
-        )
+    def _count(self, changes: Sequence[Sent]) -> None:
+        for (kind, result), number in Counter((each.kind, each.result) for each in changes).items():
+            self._metrics.changes.labels(kind=kind, outcome=result).inc(number)
+        delays = [(each.integration_id, each.latency) for each in changes if each.latency is not None]
+        for _, latency in delays:
+            self._metrics.latency.observe(latency)
+        self._delays.observe(delays)
+        for (key, figure), number in Counter((each.integration_id, each.figure) for each in changes).items():
+            if figure:
+                self._delays.count(key, figure, number)
+
+
+def _log(bound: Any, sent: Sent, now: datetime) -> None:
+    """Log the change, with the id of its cause; at level debug when it changes nothing visible."""
+    pending = sent.pending
+    is_visible = isinstance(sent.outcome, Done | Refused) and pending.previous.applied != pending.shown
+    bound.log(
+        logging.INFO if is_visible else logging.DEBUG,
+        "presence_sent",
+        integration=sent.integration_id,
+        person=pending.person_id,
+        presence=pending.shown or "none",
+        outcome=sent.result,
+        cause=pending.change.cause,
+        seconds=(now - pending.since).total_seconds() if pending.since else None,
+        **_refusal_of(sent.outcome),
+    )
 
 
 def _refusal_of(outcome: Outcome) -> dict[str, str | int]:

@@ -3,7 +3,8 @@
 What arrived at a tenant's ``Pace``, or while the last tick was stored, is one tick (``sync.flow.tick``). Then its
 events are answered, and its changes sent; their outcomes are part of a later tick. A crash loses nothing: who was
 being sent is marked so in the store and is due, so it is sent again. State is read when it is sent, so the newest
-is; what changes meanwhile is sent next.
+is; what changes meanwhile is sent next. A tenant has one tick at a time, and a share of it; on PostgreSQL a tick
+that takes long holds up no other tenant, whose own begins beside it.
 
 Where other processes run jobs too, only the one that runs an integration's job ``PUSH`` sends for it, and stores
 what came of it: that is checked in the same transaction, for another may have taken it for dead.
@@ -29,9 +30,9 @@ from sync.domain.context import Context
 from sync.domain.jobs import PUSH
 from sync.domain.phone_events import Event, LineSnapshot
 from sync.flow.aftermath import Aftermath
-from sync.flow.lanes import Batch, Events, Lane, Polled
+from sync.flow.lanes import Batch, Events, Lane, Polled, Shares
 from sync.flow.lines import Poll
-from sync.flow.pace import Pace
+from sync.flow.pace import PACE, Pace
 from sync.flow.rounds import LARGEST_ROUND, Round
 from sync.flow.sending import Sender
 from sync.flow.tick import Rules, Tick, Ticked, Work
@@ -43,6 +44,9 @@ MAX_TENANTS = 100_000
 
 ROUNDS_OF_A_TENANT = 4
 """Rounds of a tenant that are under way at the same time: a slow one delays no other tenant."""
+
+TICKS = 4
+"""At the same time, on PostgreSQL; SQLite has one writer."""
 
 CLOSING_SECONDS = 5.0
 
@@ -66,6 +70,8 @@ class Flow:
         self._pace = Pace()
         self._arrived = asyncio.Event()
         self._ticking: asyncio.Task[None] | None = None
+        self._ticks: set[asyncio.Task[None]] = set()
+        self._in_tick: set[str] = set()
         self._is_closing = False
 
     async def store_events(self, subscribed: Subscribed, events: Sequence[Event]) -> bool:
@@ -124,7 +130,7 @@ class Flow:
 
     def _tasks(self) -> set[asyncio.Task[None]]:
         """What is under way."""
-        tasks = {task for lane in self._lanes.values() for task in lane.tasks}
+        tasks = {task for lane in self._lanes.values() for task in lane.tasks} | self._ticks
         return tasks if self._ticking is None or self._ticking.done() else tasks | {self._ticking}
 
     def _lane(self, key: str) -> Lane:
@@ -141,26 +147,47 @@ class Flow:
 
     async def _run_ticks(self) -> None:
         loop = asyncio.get_running_loop()
-        while waiting := {lane.tenant for lane in self._lanes.values() if self._has_work(lane)}:
+        while waiting := self._waiting():
             self._arrived.clear()
             ready = waiting if self._is_closing else self._pace.take(waiting, loop.time())
-            if not ready:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout_at(self._pace.next_of(waiting)):
-                        await self._arrived.wait()
+            if ready:
+                await self._begin_tick(ready)
                 continue
-            batches = self._take(ready)
-            try:
-                await self._tick(batches)
-            except Exception as error:
-                self._fail(batches, error)
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(self._pace.next_of(waiting)):
+                    await self._arrived.wait()
+
+    def _waiting(self) -> set[str]:
+        """The tenants that have work and no tick."""
+        return {lane.tenant for lane in self._lanes.values() if self._has_work(lane)} - self._in_tick
+
+    async def _begin_tick(self, tenants: Collection[str]) -> None:
+        """Return when it is stored, or when another may begin beside it."""
+        batches = self._take(tenants)
+        taken = {self._lanes[key].tenant for key in batches}
+        self._in_tick |= taken
+        task = asyncio.create_task(self._run_tick(batches))
+        self._ticks.add(task)
+
+        def end(task: asyncio.Task[None]) -> None:
+            self._ticks.discard(task)
+            self._in_tick.difference_update(taken)
+            self._wake()
+
+        task.add_done_callback(end)
+        await asyncio.wait([task], timeout=None if self._context.database.is_sqlite else PACE)
+        if len(self._ticks) >= TICKS:
+            await asyncio.wait(self._ticks, return_when=asyncio.FIRST_COMPLETED)
 
     def _take(self, tenants: Collection[str]) -> dict[str, Batch]:
-        return {
-            key: Batch.take(lane, is_asked=lane.is_asked and self._has_room(lane))
-            for key, lane in self._lanes.items()
-            if lane.tenant in tenants and self._has_work(lane)
-        }
+        """What the next tick does, who waits longest first: of each tenant its share, in all what a tick holds."""
+        shares, batches = Shares(), dict[str, Batch]()
+        for key, lane in list(self._lanes.items()):
+            if lane.tenant in tenants and self._has_work(lane) and (share := shares.left(lane.tenant)):
+                batches[key] = Batch.take(lane, share, is_asked=lane.is_asked and self._has_room(lane))
+                shares.use(lane.tenant, batches[key].size)
+                self._lanes[key] = self._lanes.pop(key)
+        return batches
 
     def _has_work(self, lane: Lane) -> bool:
         return lane.has_work or (lane.is_asked and self._has_room(lane))
@@ -170,6 +197,12 @@ class Flow:
 
     def _is_free(self, lane: Lane) -> bool:
         return not self._is_closing and self._under_way[lane.tenant] < ROUNDS_OF_A_TENANT
+
+    async def _run_tick(self, batches: Mapping[str, Batch]) -> None:
+        try:
+            await self._tick(batches)
+        except Exception as error:
+            self._fail(batches, error)
 
     async def _tick(self, batches: Mapping[str, Batch]) -> None:
         """A failure that is not the database's own is that of one integration: then each is stored by itself."""

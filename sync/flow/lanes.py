@@ -1,9 +1,11 @@
 """What waits and what is under way for each integration, in this process: nothing of it is needed after a crash."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import accumulate, takewhile
+from typing import Any, TypeVar
 
 from storage.queries.integrations import Subscribed
 from sync.domain.phone_events import Event
@@ -11,8 +13,13 @@ from sync.flow.lines import Poll
 from sync.flow.rounds import LARGEST_ROUND, Returned
 from sync.flow.tick import Work
 
-MOST_EVENTS = 100
-"""Events of an integration that one tick takes: a flood of them delays no other."""
+Item = TypeVar("Item")
+
+SHARE, LARGEST_TICK = 100, 1000
+"""Reports and outcomes that a tick takes, of one tenant and in all: a flood of them delays no other tenant."""
+
+EACH_LANE = 5
+"""What a lane costs besides, in reports: its people are chosen, and its integration is stored."""
 
 
 @dataclass(eq=False, slots=True)
@@ -65,6 +72,22 @@ class Lane:
         self.pushes.clear()
 
 
+class Shares:
+    """What is left of a tick while it is being filled."""
+
+    def __init__(self) -> None:
+        self._used: Counter[str] = Counter()
+        self._left = LARGEST_TICK
+
+    def left(self, tenant: str) -> int:
+        """For the tenant, 0 for nothing."""
+        return max(0, min(SHARE - self._used[tenant], self._left))
+
+    def use(self, tenant: str, size: int) -> None:
+        self._used[tenant] += size
+        self._left -= size
+
+
 @dataclass(slots=True)
 class Batch:
     """What a tick takes of a lane."""
@@ -75,14 +98,13 @@ class Batch:
     is_asked: bool
 
     @classmethod
-    def take(cls, lane: Lane, *, is_asked: bool) -> "Batch":
-        count = taken = 0
-        for each in lane.events:
-            if taken and count + len(each.events) > MOST_EVENTS:
-                break
-            count, taken = count + len(each.events), taken + 1
-        batch = cls(lane.events[:taken], lane.polls, lane.returned, is_asked)
-        lane.events, lane.polls, lane.returned = lane.events[taken:], [], []
+    def take(cls, lane: Lane, most: int, *, is_asked: bool) -> "Batch":
+        """All outcomes; of events and of polls at least one each, and no more than ``most`` reports."""
+        events, later = _first(lane.events, [len(each.events) for each in lane.events], most)
+        most -= sum(len(each.events) for each in events)
+        polls, later_polls = _first(lane.polls, [len(each.poll.snapshots) for each in lane.polls], most)
+        batch = cls(events, polls, lane.returned, is_asked)
+        lane.events, lane.polls, lane.returned = later, later_polls, []
         lane.is_asked = lane.is_asked and not is_asked
         lane.is_in_tick = True
         return batch
@@ -93,6 +115,15 @@ class Batch:
         lane.polls = self.polls + lane.polls
         lane.returned = self.returned + lane.returned
         lane.is_asked = lane.is_asked or self.is_asked
+
+    @property
+    def size(self) -> int:
+        """As ``SHARE`` counts it."""
+        events, polls = (
+            (len(each.events) for each in self.events),
+            (len(each.poll.snapshots) for each in self.polls),
+        )
+        return EACH_LANE + sum(events) + sum(polls) + sum(len(each.outcomes) for each in self.returned)
 
     @property
     def answered(self) -> set[str]:
@@ -131,3 +162,9 @@ class Batch:
         for result in results:
             if not result.done():
                 result.set_exception(error)
+
+
+def _first(items: list[Item], sizes: Sequence[int], most: int) -> tuple[list[Item], list[Item]]:
+    """The first items of ``most`` together, at least one, and the others."""
+    count = max(1, len(list(takewhile(lambda total: total <= most, accumulate(sizes)))))
+    return items[:count], items[count:]

@@ -17,10 +17,11 @@ from storage.flow.rows import INTEGRATIONS, PEOPLE, IntegrationRow, PersonRow, T
 from storage.queries.integrations import Subscribed
 from storage.transaction import Transaction
 from sync.credentials.store import CredentialStore
-from sync.domain.changes import Done, Outcome, Refused
+from sync.domain.changes import Done, Outcome, Refused, SetPresence
 from sync.domain.errors import CredentialsWrong
 from sync.domain.phone_events import CallState, Event, LineSnapshot
 from sync.domain.presence import TALKING, Presence
+from sync.domain.reports import Figure
 from sync.flow.line_state import Verdict
 from sync.flow.lines import Lines, Poll, Report, Written, call_ids, rows_of
 from sync.flow.rounds import LARGEST_ROUND, Choice, Returned, Round
@@ -69,6 +70,21 @@ class Sent:
     outcome: Outcome
     latency: float | None
     begins_call: bool = False
+
+    @property
+    def kind(self) -> str:
+        return "set" if isinstance(self.pending.change, SetPresence) else "clear"
+
+    @property
+    def result(self) -> str:
+        return type(self.outcome).__name__.lower()
+
+    @property
+    def figure(self) -> Figure | None:
+        """What it counts as in reports."""
+        if isinstance(self.outcome, Refused):
+            return Figure.REFUSED
+        return Figure.SHOWN if self.begins_call and self.latency is not None else None
 
 
 @dataclass(slots=True)

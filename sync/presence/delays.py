@@ -7,7 +7,7 @@ where all processes find them. What a crash loses are the counts of some seconds
 import asyncio
 import math
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 
@@ -47,12 +47,14 @@ class Delays:
         self._pending: Counter[tuple[str, int, int]] = Counter()
         self._figures: Counter[tuple[str, int, str]] = Counter()
 
-    def observe(self, integration_id: str, seconds: float) -> None:
-        """A change was accepted now, ``seconds`` after it arrived."""
-        if len(self._pending) < MAX_PENDING:
-            now, bucket = self._clock(), bucket_of(seconds)
-            self._pending[integration_id, slot_of(now), bucket] += 1
-            self._figures[integration_id, hour_of(now), f"{BUCKET}{bucket}"] += 1
+    def observe(self, delays: Iterable[tuple[str, float]]) -> None:
+        """Changes were accepted now: integration, and seconds since each arrived."""
+        now = self._clock()
+        slot, hour = slot_of(now), hour_of(now)
+        for (integration_id, bucket), number in Counter((key, bucket_of(each)) for key, each in delays).items():
+            if len(self._pending) < MAX_PENDING:
+                self._pending[integration_id, slot, bucket] += number
+                self._figures[integration_id, hour, f"{BUCKET}{bucket}"] += number
 
     def count(self, integration_id: str, figure: Figure, number: int = 1) -> None:
         """Something to be counted happened now, ``number`` times."""

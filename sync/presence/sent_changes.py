@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sync.domain.changes import Done, Failed, Outcome, Refused, SetPresence, Throttled
+from sync.domain.changes import Done, Failed, Outcome, Refused, Throttled
 from sync.domain.people import SentChange
 from sync.presence.outcomes import PendingChange
 
@@ -15,8 +15,9 @@ def kept(
     sent: Sequence[tuple[PendingChange, Outcome]], known: Mapping[str, Sequence[Mapping[str, Any]]], now: datetime
 ) -> dict[str, list[Mapping[str, Any]]]:
     """The entries of these people, newest first, with what was ``sent`` now; ``known`` are those so far."""
-    new = {each.person_id: _sent(each, outcome, now) for each, outcome in sent}
-    return {name: [_entry(each), *_without_repeat(known.get(name, []), each)][:KEPT] for name, each in new.items()}
+    at = now.isoformat()
+    new = {each.person_id: _entry(each, outcome, at) for each, outcome in sent}
+    return {name: [each, *_without_repeat(known.get(name, ()), each)][:KEPT] for name, each in new.items()}
 
 
 def read(entries: Sequence[Mapping[str, Any]]) -> tuple[SentChange, ...]:
@@ -29,11 +30,17 @@ def is_renewal(pending: PendingChange, outcome: Outcome) -> bool:
     return isinstance(outcome, Done) and pending.previous.applied == pending.shown
 
 
-def _sent(pending: PendingChange, outcome: Outcome, now: datetime) -> SentChange:
-    change = pending.change
-    presence = change.presence.value if isinstance(change, SetPresence) else ""
+def _entry(pending: PendingChange, outcome: Outcome, at: str) -> dict[str, str]:
+    """A ``SentChange`` as it is stored."""
     result, detail, request_id = _outcome(outcome)
-    return SentChange(now, presence, result, detail, change.cause, request_id)
+    return {
+        "at": at,
+        "presence": pending.shown or "",
+        "result": result,
+        "detail": detail,
+        "cause": pending.change.cause,
+        "request_id": request_id,
+    }
 
 
 def _outcome(outcome: Outcome) -> tuple[str, str, str]:
@@ -48,19 +55,9 @@ def _outcome(outcome: Outcome) -> tuple[str, str, str]:
             return "failed", error.fault.value, request_id
 
 
-def _without_repeat(entries: Sequence[Mapping[str, Any]], new: SentChange) -> Sequence[Mapping[str, Any]]:
+def _without_repeat(entries: Sequence[Mapping[str, Any]], new: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     """What failed again in the same way takes the place of what failed before."""
-    same = (new.presence, new.result, new.detail)
-    is_repeat = entries and (entries[0]["presence"], entries[0]["result"], entries[0]["detail"]) == same
-    return entries[1:] if is_repeat and new.result != "done" else entries
-
-
-def _entry(sent: SentChange) -> dict[str, str]:
-    return {
-        "at": sent.at.isoformat(),
-        "presence": sent.presence,
-        "result": sent.result,
-        "detail": sent.detail,
-        "cause": sent.cause,
-        "request_id": sent.request_id,
-    }
+    if new["result"] == "done" or not entries:
+        return entries
+    is_repeat = all(entries[0][name] == new[name] for name in ("presence", "result", "detail"))
+    return entries[1:] if is_repeat else entries

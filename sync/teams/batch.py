@@ -7,6 +7,7 @@ the inner responses, and their order is not kept.
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -24,8 +25,10 @@ from sync.domain.changes import (
     Throttled,
 )
 from sync.domain.errors import Fault, ServiceUnavailable
+from sync.domain.presence import Presence
 from sync.teams.graph_client import CLIENT_REQUEST_ID, TRANSIENT, error_code
 
+JSON = {"Content-Type": "application/json"}
 DEFAULT_WAIT = 10.0
 """Seconds to wait after a 429 without Retry-After."""
 
@@ -42,8 +45,7 @@ def _request(request_id: str, change: Request, client_id: str) -> dict[str, Any]
         "id": request_id,
         "method": "POST",
         "url": f"/users/{user}/presence/{action}",
-        "headers": {"Content-Type": "application/json"}
-        | ({CLIENT_REQUEST_ID: change.cause} if change.cause else {}),
+        "headers": JSON | {CLIENT_REQUEST_ID: change.cause} if change.cause else JSON,
         "body": body,
     }
 
@@ -53,11 +55,16 @@ def _action(change: Request, client_id: str) -> tuple[str, dict[str, Any]]:
         return "setStatusMessage", {"statusMessage": _status_message(change)}
     if isinstance(change, ClearPresence):
         return "clearPresence", {"sessionId": client_id}
-    return "setPresence", {
+    return "setPresence", _shown(client_id, change.presence, change.seconds)
+
+
+@lru_cache(maxsize=1000)
+def _shown(client_id: str, presence: Presence, seconds: int) -> dict[str, Any]:
+    return {
         "sessionId": client_id,
-        "availability": change.presence.availability,
-        "activity": change.presence.activity,
-        "expirationDuration": iso_duration(change.seconds),
+        "availability": presence.availability,
+        "activity": presence.activity,
+        "expirationDuration": iso_duration(seconds),
     }
 
 

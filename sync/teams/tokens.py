@@ -17,6 +17,9 @@ from sync.teams.msal_http import MICROSOFT_HOSTS, TIMEOUT, EntraUnavailable, Msa
 
 PRESENCE_ROLE = "Presence.ReadWrite.All"
 NEEDED_ROLES = ("User.Read.All", PRESENCE_ROLE)
+KEPT_SECONDS = 60
+"""For so long a token is used without asking msal, which takes a thread; msal decides when to renew it."""
+
 REQUESTS_PER_TOKEN = 3
 """Discovery, the token, and one spare: the most that acquiring a token may take, in timeouts."""
 
@@ -111,6 +114,7 @@ def roles_in(token: str) -> frozenset[str] | None:
 class _Token:
     value: str = field(repr=False)
     is_cached: bool
+    expires_in: int
 
 
 class _Client:
@@ -121,12 +125,17 @@ class _Client:
         self._app = app
         self._entra = entra
         self._msal: Any = None
+        self._kept = ""
+        self._kept_until = 0.0
 
     async def token(self) -> str:
-        """A token from msal's cache or from Entra, counted by outcome unless cached.
+        """A token kept, from msal's cache, or from Entra and then counted by outcome.
 
         The timeout covers everything, even a name that does not resolve.
         """
+        asked_at = asyncio.get_running_loop().time()
+        if asked_at < self._kept_until:
+            return self._kept
         result: _Token | SyncError
         try:
             async with asyncio.timeout(self._entra.timeout * REQUESTS_PER_TOKEN):
@@ -138,6 +147,8 @@ class _Client:
             raise result
         if not result.is_cached:
             self._count("fetched")
+        if result.expires_in > 2 * KEPT_SECONDS:
+            self._kept, self._kept_until = result.value, asked_at + KEPT_SECONDS
         return result.value
 
     def _count(self, outcome: str) -> None:
@@ -153,7 +164,9 @@ class _Client:
         token = response.get("access_token") if isinstance(response, dict) else None
         if not isinstance(token, str) or not token:
             return refusal(response or {}, self._app.client_secret)
-        return _Token(token, response.get("token_source") == "cache")
+        expires_in = response.get("expires_in")
+        seconds = expires_in if isinstance(expires_in, int) else 0
+        return _Token(token, response.get("token_source") == "cache", seconds)
 
     def _connect(self) -> Any:
         import msal  # slow to import, and its constructor asks Entra about the tenant

@@ -1,6 +1,7 @@
 """What it costs to send what is due, in full batches, against a raw ``$batch`` and a typed call of Graph's SDK."""
 
 import asyncio
+import gc
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,6 +82,7 @@ async def measure(folder: Path) -> Pushed:
                 await _cost(_post_raw(http, f"{peer}/v1.0/$batch"), CHANGES),
                 await _cost(_call_typed(sdk), TYPED_CALLS),
             ]
+            gc.freeze()  # as app.py does after its start
             if turn >= 0:
                 for values, each in zip((pushed.product, pushed.raw, pushed.typed), took, strict=True):
                     values.append(each)

@@ -87,7 +87,7 @@ def test_every_host_that_the_program_calls_by_default_is_listed(page: Path) -> N
 def test_a_good_start_is_logged_as_the_guide_shows() -> None:
     shown = block_with("database_migrated")
     program = "".join(path.read_text() for path in (ROOT / "app.py", *(ROOT / "storage").glob("*.py")))
-    events = re.findall(r'"event": "(\w+)"', shown)
+    events = re.findall(r'"event":"(\w+)"', shown)
     assert events == ["database_migrated", "listening"]
     assert [event for event in events if f'"{event}"' not in program] == []
 

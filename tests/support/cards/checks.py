@@ -32,6 +32,9 @@ MAX_BYTES = 28 * 1024
 MAX_ACTIONS = 6
 SCRIPT = Path(__file__).with_name("validate.mjs")
 
+_faultless: set[tuple[str, str]] = set()
+"""The parts the schema has accepted, each with the form it was checked for."""
+
 
 def problems_of(card: Json, secrets: Collection[str] = ()) -> list[str]:
     """Everything that is wrong with one card, each with its place; ``secrets`` must appear nowhere in it."""
@@ -107,11 +110,21 @@ def _form_meant(
     known = {_definition(form): form for form in forms}
     families = [form for form in forms if isinstance(part, dict) and "ImplementationsOf." in _definition(form)]
     if form := known.get(f"#/definitions/{name}") or next(iter(families), None):
-        yield from validator.descend(part, form)
+        yield from _of_form(validator, part, form)
     elif isinstance(part, dict) and all("required" in form for form in forms):
         yield ValidationError(f"type {name!r} is not allowed here" if name else "a part without a type")
     else:
         yield from Draft6Validator.VALIDATORS["anyOf"](validator, forms, part, schema)
+
+
+def _of_form(validator: Draft6Validator, part: Json, form: Json) -> Iterator[ValidationError]:
+    """What is wrong with this part; most parts are on many cards, and are checked once."""
+    checked = _definition(form), json.dumps(part)
+    if checked not in _faultless:
+        errors = list(validator.descend(part, form))
+        if not errors:
+            _faultless.add(checked)
+        yield from errors
 
 
 def _definition(form: Json) -> str:

@@ -15,15 +15,16 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from core.errors import CloudLinkPresenceError
 from storage.database import Database, guarded
 from storage.encryption import Encryption
+from storage.queries.integrations import Subscribed
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
-from storage.tables.people import Call, LineTime
+from storage.tables.people import Call, LineTime, Person
 from sync.credentials.store import CredentialStore
 from sync.domain.changes import ClearPresence, Request, SetPresence
 from sync.domain.phone_events import CallEvent, CallState, LineSnapshot
 from sync.domain.presence import Presence
 from sync.flow import pace
-from sync.flow.lanes import MOST_EVENTS
+from sync.flow.lanes import SHARE
 from tests.support.clocks import NOON, FakeClock
 from tests.support.eventually import eventually
 from tests.support.services.fake_services import FakeJobs, FakeServiceClients, context_of
@@ -138,13 +139,53 @@ async def test_events_that_arrive_while_a_tick_is_stored_are_the_next_one(tmp_pa
         assert len([each for each in statements if "INSERT INTO seenevent" in each]) == 2
 
 
-async def test_a_flood_of_one_integration_delays_no_other(tmp_path: Path) -> None:
+async def give_to_another(database: Database, name: str = "i2") -> Subscribed:
+    """Have the integration belong to another tenant; returns its webhook."""
+    async with database.writing() as session:
+        (await session.get_one(Integration, name)).owner_tenant = "quiet"
+    return replace(webhook_of(name), owner_tenant="quiet")
+
+
+TALKING = CallEvent("e3", "ext p2", "cloudlink p2", "c", CallState.CONNECTED, "", False, 3)
+
+
+async def test_a_flood_of_one_tenant_delays_no_other_however_many_integrations_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "PACE", 0.0)
+    names = ("i1", "i3", "i4")
     async with bench(tmp_path) as at:
-        flood = [asyncio.create_task(at.report(CallState.RINGING, number)) for number in range(3 * MOST_EVENTS)]
+        for name in names[1:]:
+            row = integration(id=name, client_id=f"app of {name}")
+            await stored(at.database, with_secrets(row, ENCRYPTION, client_secret_sealed="secret"))
+        theirs = await give_to_another(at.database)
+        assert all([await at.report(CallState.RINGING, 0, of=name) for name in names])
+        flood = [
+            asyncio.create_task(at.report(CallState.RINGING, number, of=name))
+            for name in names
+            for number in range(1, SHARE)
+        ]
         await asyncio.sleep(0)
-        assert await at.report(CallState.CONNECTED, 1, "p2", "i2")
-        assert not all(each.done() for each in flood)
+        assert await at.flow.store_events(theirs, [TALKING])
+        assert sum(each.done() for each in flood) <= SHARE
         assert all(await asyncio.gather(*flood))
+
+
+async def test_a_tick_that_waits_for_a_locked_row_holds_up_its_own_tenant_only(tmp_path: Path) -> None:
+    """On PostgreSQL. On SQLite no row is locked, there is one writer."""
+    async with bench(tmp_path) as at:
+        theirs = await give_to_another(at.database)
+        if at.database.is_sqlite:
+            return
+        async with at.database.writing() as session:
+            await session.exec(select(Person).where(Person.id == "p1").with_for_update())
+            with recorded_statements(at.database) as statements:
+                waiting = asyncio.create_task(at.report(CallState.CONNECTED, 1))
+                await eventually(lambda: bool(statements))
+            async with asyncio.timeout(30):
+                assert await at.flow.store_events(theirs, [TALKING])
+            assert not waiting.done()
+        assert await waiting
 
 
 async def test_an_integration_that_cannot_be_stored_fails_alone(tmp_path: Path) -> None:
@@ -250,13 +291,10 @@ async def test_a_tenant_waits_for_its_own_pace_and_not_for_anothers(
 ) -> None:
     monkeypatch.setattr(pace, "PACE", 3600.0)
     async with bench(tmp_path) as at:
-        async with at.database.writing() as session:
-            (await session.get_one(Integration, "i2")).owner_tenant = "quiet"
-        theirs = replace(webhook_of("i2"), owner_tenant="quiet")
-        event = CallEvent("e3", "ext p2", "cloudlink p2", "c", CallState.CONNECTED, "", False, 3)
+        theirs = await give_to_another(at.database)
         assert await at.report(CallState.RINGING, 1)
         waiting = asyncio.create_task(at.report(CallState.CONNECTED, 2))
-        assert await at.flow.store_events(theirs, [event])
+        assert await at.flow.store_events(theirs, [TALKING])
         assert not waiting.done()
     assert await waiting
 

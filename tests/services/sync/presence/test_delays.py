@@ -27,8 +27,7 @@ async def test_half_and_95_percent_of_the_last_hour_of_all_processes(tmp_path: P
         processes = [Delays(database, clock), Delays(database, clock)]
         for number in range(100):
             seconds = 0.2 if number < 90 else 30.0
-            processes[number % 2].observe("i1", seconds)
-            processes[number % 2].observe("gone", seconds)
+            processes[number % 2].observe([("i1", seconds), ("gone", seconds)])
         for _ in range(2):
             for process in processes:
                 await process.flush()
@@ -52,13 +51,13 @@ async def test_while_the_store_is_away_the_counts_wait_and_stay_few(tmp_path: Pa
     async with empty_store(tmp_path) as database:
         await stored(database, integration())
         delays = Delays(database, clock)
-        delays.observe("i1", 0.1)
+        delays.observe([("i1", 0.1)])
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(database, "writing", _away)
             with pytest.raises(OSError, match="away"):
                 await delays.flush()
         for number in range(MAX_PENDING + 10):
-            delays.observe(f"i{number}", 0.1)
+            delays.observe([(f"i{number}", 0.1)])
         await delays.flush()
         delay = await read(database, clock)
         assert delay
@@ -79,13 +78,13 @@ async def test_counts_are_stored_while_it_runs_and_at_its_end(tmp_path: Path) ->
     async with empty_store(tmp_path) as database:
         await stored(database, integration())
         delays = Delays(database, clock, sleep)
-        delays.observe("i1", 0.1)
+        delays.observe([("i1", 0.1)])
         async with delays.flushing():
             await ticks.get()
             ticks.task_done()
             await ticks.get()
             assert await read(database, clock)
-            delays.observe("i1", 0.1)
+            delays.observe([("i1", 0.1)])
         delay = await read(database, clock)
         assert delay
         assert delay.changes == 2

@@ -98,10 +98,10 @@ def test_a_remark_has_an_answer_of_its_own(said: str, remark: str) -> None:
     assert (meant(said), ROUTER.remark(said)) == ("", remark)
 
 
-@pytest.mark.parametrize("label", LABELS)
-def test_what_the_cards_themselves_say_is_understood(label: str) -> None:
-    filled = label.replace("–", "2")
-    assert ROUTER.command(filled) or ROUTER.remark(filled) or ROUTER.nearest(filled) or "2" in filled
+def test_what_the_cards_themselves_say_is_understood() -> None:
+    said = [label for label in LABELS if "–" not in label and "2" not in label]
+    ways = ROUTER.command, ROUTER.remark, ROUTER.nearest
+    assert [label for label in said if not any(understood(label) for understood in ways)] == []
 
 
 @pytest.mark.parametrize(

@@ -147,9 +147,9 @@ def test_no_key_is_twice_in_a_catalogue(language: Language) -> None:
     assert [key for key, count in keys.items() if count > 1] == []
 
 
-@pytest.mark.parametrize("key", sorted(ENGLISH.keys))
-def test_both_languages_have_the_same_placeholders(key: str) -> None:
-    assert ENGLISH.placeholders(key) == PORTUGUESE.placeholders(key)
+def test_both_languages_have_the_same_placeholders() -> None:
+    keys = sorted(ENGLISH.keys)
+    assert [key for key in keys if ENGLISH.placeholders(key) != PORTUGUESE.placeholders(key)] == []
 
 
 def test_every_used_key_exists() -> None:

@@ -3,7 +3,9 @@
 The stub runs on the test's own event loop: if msal ever blocked it, no request here would get a response.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -55,6 +57,25 @@ async def test_a_token_and_the_roles_in_it(entra: StubServer) -> None:
     assert b"grant_type=client_credentials" in asked.body
     assert b"scope=https%3A%2F%2Fgraph.microsoft.com%2F.default" in asked.body
     assert asked.headers["content-type"] == "application/x-www-form-urlencoded"
+
+
+class CountedThreads(ThreadPoolExecutor):
+    used = 0
+
+    def submit(self, *args: Any, **named: Any) -> Future[Any]:
+        self.used += 1
+        return super().submit(*args, **named)
+
+
+@pytest.mark.parametrize(("expires_in", "threads"), [(3600, 1), (90, 3)])
+async def test_a_token_that_stays_valid_takes_no_thread_for_each_request(
+    entra: StubServer, expires_in: int, threads: int
+) -> None:
+    asyncio.get_running_loop().set_default_executor(counted := CountedThreads())
+    entra.on(TOKEN, granted(expires_in=expires_in))
+    tokens = EntraTokens(APP, entra_at(entra.url))
+    assert len({await tokens.token() for _ in range(3)}) == 1
+    assert counted.used == threads
 
 
 async def test_the_scope_follows_the_cloud(entra: StubServer) -> None:

@@ -31,22 +31,19 @@ def test_a_cell_survives_quotes_separators_and_line_breaks(language: Language, c
 
 
 @both_languages
-@pytest.mark.parametrize(
-    "before", ["", ";", ",", "\n", "\r", "\t", "a;", "a,", "a\n", "a\r\n", 'a";"', "a; ", "a;;", '"']
-)
 @pytest.mark.parametrize("beginning", BEGINNINGS)
-def test_no_cell_is_a_formula_whichever_separator_the_reader_uses(
-    language: Language, before: str, beginning: str
-) -> None:
-    line = csv_line(["x", f"{before}{beginning}1+1", "y"], language)
-    unquoted = line.replace('"', "")
-    for separator in (",", ";", "\t"):
-        found = [
-            *cells_of(line, separator),
-            *unquoted.replace("\r", "\n").replace("\n", separator).split(separator),
-        ]
-        assert [cell for cell in found if cell.lstrip(' "').startswith((*BEGINNINGS, "\t", "\r"))] == []
-        assert any("1+1" in cell for cell in found)
+def test_no_cell_is_a_formula_whichever_separator_the_reader_uses(language: Language, beginning: str) -> None:
+    for before in ("", ";", ",", "\n", "\r", "\t", "a;", "a,", "a\n", "a\r\n", 'a";"', "a; ", "a;;", '"'):
+        line = csv_line(["x", f"{before}{beginning}1+1", "y"], language)
+        for separator in (",", ";", "\t"):
+            found = [*cells_of(line, separator), *naively_split(line, separator)]
+            assert [cell for cell in found if cell.lstrip(' "').startswith((*BEGINNINGS, "\t", "\r"))] == [], line
+            assert any("1+1" in cell for cell in found)
+
+
+def naively_split(line: str, separator: str) -> list[str]:
+    """As by a program that knows no quotes."""
+    return line.replace('"', "").replace("\r", "\n").replace("\n", separator).split(separator)
 
 
 @both_languages
