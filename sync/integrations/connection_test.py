@@ -109,7 +109,7 @@ class ConnectionTest:
         return probe
 
     async def probe(self, integration_id: str) -> None:
-        """The job, while a service refuses: test whether it still does, and with which fault.
+        """The job, while a service is unhealthy: test whether it still is, and with which fault.
 
         An administrator may give consent in Azure without telling the bot. A problem younger than
         ``recheck_after`` may get a more exact fault, but is not closed: a problem that no probe detects would
@@ -118,13 +118,13 @@ class ConnectionTest:
         async with self._database.session() as session:
             integration = await integrations.get(session, integration_id)
             opened = await problems.list_open(session, integration_id)
-        refusals = [each for each in opened if each.lasting or health.is_suspected(each)]
-        if integration is None or not refusals:
+        found = [each for each in opened if each.service in set(Service)]
+        if integration is None or not found:
             return
-        refused = {Service(each.service) for each in refusals}
-        young = {each.service for each in refusals if each.since + self._recheck_after > self._clock()}
-        probes = await self._test_cloudlink(integration) if Service.CLOUDLINK in refused else []
-        if refused & set(health.TEAMS) and not await self._must_wait(integration_id):
+        unhealthy = {Service(each.service) for each in found}
+        young = {each.service for each in found if each.since + self._recheck_after > self._clock()}
+        probes = await self._test_cloudlink(integration) if Service.CLOUDLINK in unhealthy else []
+        if unhealthy & set(health.TEAMS) and not await self._must_wait(integration_id):
             probes += await self._test_teams(integration)
         await self._store(integration, probes, healing={each for each in Service if each not in young})
 

@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -64,12 +65,11 @@ class Setting:
 
 
 @asynccontextmanager
-async def setting(folder: Path, since: datetime = NOON) -> AsyncIterator[Setting]:
+async def setting(folder: Path, since: datetime = NOON, **differently: Any) -> AsyncIterator[Setting]:
     """An integration that Graph forbids to write presence, and a person whose presence is not sent yet."""
     secrets = dict.fromkeys(("client_secret_sealed", "cloudlink_secret_sealed"), "secret")
-    problem = Problem(
-        integration_id="i1", service="graph", fault="graph.forbidden", lasting=True, since=since, checked_at=since
-    )
+    forbidden: dict[str, Any] = {"service": "graph", "fault": "graph.forbidden", "lasting": True}
+    problem = Problem(integration_id="i1", since=since, checked_at=since, **{**forbidden, **differently})
     async with empty_store(folder) as database:
         await stored(database, with_secrets(integration(), ENCRYPTION, **secrets), problem)
         await stored(database, person(desired="Busy/InACall"))
@@ -98,6 +98,19 @@ async def test_a_probe_closes_an_older_problem_and_makes_pending_presence_due(tm
         assert at.jobs.now() == ["push"]
         assert (await read_integration(at.database)).quota_spent == [[int(NOON.timestamp()), 1, 90]]
         assert at.registry.get_sample_value("cloudlink_presence_quota_spent_total") == 1
+
+
+async def test_a_probe_closes_an_outage_of_which_nothing_else_would_see_the_end(tmp_path: Path) -> None:
+    async with setting(tmp_path, since=NOON - RECHECK, lasting=False, fault="graph.unreachable") as at:
+        await at.connection_test.probe("i1")
+        assert await at.faults() == []
+
+
+async def test_a_probe_asks_only_what_has_a_problem_and_leaves_what_is_no_service(tmp_path: Path) -> None:
+    async with setting(tmp_path, lasting=False, fault="people.unmatched_rising", service="people") as at:
+        await at.connection_test.probe("i1")
+        assert await at.faults() == ["people.unmatched_rising"]
+        assert at.jobs.now() == []
 
 
 async def test_a_connection_test_closes_problems_and_stops_at_the_first_failure_of_each_side(
