@@ -39,26 +39,26 @@ def seconds() -> Seconds:
 
 @pytest.fixture
 async def crowded(chat: Chat, seconds: Seconds) -> Chat:
-    """A tenant whose owner by the store wrote before, in another process; 200 strangers then use up their rate."""
+    """A tenant whose owner by the store wrote before, in another process; 40 strangers then use up their rate."""
     chat.admins = ()
     row = Member(owner_tenant=TENANT, user_object_id=ADMIN, role=Role.OWNER, invited_at=NOON)
     await stored(chat.database, row)
     chat.crowd_limit = CrowdLimit(chat.database, AdminsSetting((), TENANT), seconds, RATES)
     chat.restart()
-    for number in range(200):
+    for number in range(40):
         chat.person = f"stranger {number}"
         await chat.turn(Message("status"))
     return chat
 
 
 async def test_beyond_the_rate_there_is_one_polite_answer_then_silence_without_the_store(crowded: Chat) -> None:
-    crowded.person = "stranger 150"
+    crowded.person = "stranger 30"
     with recorded_statements(crowded.database) as seen:
         for said in (Message("status"), Message("claim AAAA"), Installed()):
             assert (await crowded.turn(said)).cards == []
     assert seen == []
     polite = [card for card in crowded.shown if "Too many messages" in words(card)]
-    assert len(polite) == 200 - RATES.strangers.burst
+    assert len(polite) == 40 - RATES.strangers.burst
 
 
 async def test_an_owner_is_answered_beside_them_even_if_this_process_does_not_know_them_yet(crowded: Chat) -> None:
@@ -74,7 +74,7 @@ async def test_another_tenant_is_not_affected(crowded: Chat) -> None:
 
 
 async def test_after_a_while_they_are_answered_again(crowded: Chat, seconds: Seconds) -> None:
-    crowded.person = "stranger 150"
+    crowded.person = "stranger 30"
     seconds.now += 60
     assert "For administrators only" in words(await crowded.say("status"))
 
