@@ -2,11 +2,13 @@
 
 import gc
 import sys
+from collections.abc import Generator
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+LOG_LINES = 25
 LONG_FOLDERS = {"bench", "chaos", "load", "simulation", "spikes"}
 SLOWEST_FIRST = ("e2e", "scenarios", "chaos", "load", "test_tenant_isolation.py")
 """Of the longer tier these begin first: no worker starts one of minutes when the others have finished."""
@@ -43,6 +45,18 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
     gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With the last lines of the logs that a failed test's processes wrote."""
+    report = yield
+    folder = item.funcargs.get("tmp_path")
+    if report.failed and isinstance(folder, Path):
+        for log in sorted(folder.glob("**/logs/*.log")):
+            lines = log.read_text("utf-8", "replace").splitlines()
+            report.sections.append((log.name, "\n".join(lines[-LOG_LINES:])))
+    return report
 
 
 def pytest_sessionfinish() -> None:

@@ -38,7 +38,7 @@ class ConnectorHttp:
             allow_redirects=False,
         ) as answer:
             if not 200 <= answer.status < 300:
-                raise ChannelFailure(answer.status, answer.headers.get("Retry-After", ""))
+                raise ChannelFailure(answer.status, answer.headers)
             return await read_capped(answer.content.iter_any(), MAX_ANSWER_BYTES)
 
 

@@ -1,6 +1,6 @@
 """Delivers messages: within Teams' rate limits, with retries, and never again after a 403."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from random import Random
 from typing import TypeVar
@@ -12,7 +12,7 @@ from bot.activity import Undelivered, Unreachable
 from bot.hosting.rate_limit import RateLimit
 from core.clock import Clock
 from core.errors import CloudLinkPresenceError
-from core.http.client import TooLarge, retry_after
+from core.http.client import TooLarge, retry_after, served_at
 
 log = structlog.get_logger()
 
@@ -27,12 +27,12 @@ MAX_WAIT = timedelta(seconds=60)
 
 
 class ChannelFailure(CloudLinkPresenceError):
-    """The channel refused a call: its HTTP status, and the Retry-After header as sent."""
+    """The channel refused a call: its HTTP status, and its response's headers."""
 
-    def __init__(self, status: int, retry_after: str = "") -> None:
+    def __init__(self, status: int, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status)
         self.status = status
-        self.retry_after = retry_after
+        self.headers = headers or {}
 
 
 class UnreadableResponse(CloudLinkPresenceError, ValueError):
@@ -88,7 +88,7 @@ class Delivery:
             raise Unreachable from None
         pause = max(
             FIRST_PAUSE_SECONDS * 2.0**attempt * self._random.uniform(0.5, 1.0),
-            retry_after(failure.retry_after, self._clock()) or 0.0,
+            retry_after(failure.headers.get("Retry-After"), served_at(failure.headers, self._clock())) or 0.0,
         )
         final = failure.status not in RETRIED or attempt == MAX_ATTEMPTS - 1
         if final or pause > MAX_WAIT.total_seconds():

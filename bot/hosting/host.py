@@ -65,10 +65,11 @@ class Host:
         try:
             return await self._process(parsed, parsed.event)
         except TurnFailed:
-            return web.Response(status=500)
+            pass
         except Exception as error:
             log_failure(error)
-            return web.Response(status=500)
+        self._installs.forget(parsed.address.conversation_id)
+        return web.Response(status=500)
 
     async def _process(self, parsed: ParsedActivity, event: Event) -> web.Response:
         answer = await self._framework.run(parsed, partial(self._turn, parsed, event))

@@ -28,3 +28,7 @@ class InstallDeduplicator:
         is_known = conversation_id in self._recent
         self._recent[conversation_id] = now
         return is_known
+
+    def forget(self, conversation_id: str) -> None:
+        """Its event was not handled: the next one is no duplicate."""
+        self._recent.pop(conversation_id, None)

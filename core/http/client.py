@@ -3,7 +3,7 @@
 import math
 import ssl
 import unicodedata
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
@@ -53,7 +53,8 @@ def _append(body: bytearray, chunk: bytes, limit: int) -> None:
 def retry_after(header: str | None, now: datetime) -> float | None:
     """Seconds to wait, from ``Retry-After``: seconds, fractions of them, or an HTTP date (without a zone: UTC).
 
-    At most ``LONGEST_WAIT``; None for a header that is missing or unreadable.
+    ``now`` is the time by the service's clock, such as ``served_at``. At most ``LONGEST_WAIT``; None for a header
+    that is missing or unreadable.
     """
     if not header:
         return None
@@ -70,11 +71,22 @@ def _seconds(text: str, now: datetime) -> float | None:
 
 
 def _seconds_until(text: str, now: datetime) -> float | None:
+    moment = http_date(text)
+    return (moment - now).total_seconds() if moment else None
+
+
+def http_date(text: str) -> datetime | None:
+    """An HTTP date, without a zone in UTC; None for one that is unreadable."""
     try:
         moment = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
+    except (ValueError, TypeError, OverflowError):
         return None
-    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def served_at(headers: Mapping[str, str], now: datetime) -> datetime:
+    """When the response was sent, by the service's clock; ``now``, by ours, if it does not say."""
+    return http_date(headers.get("Date", "")) or now
 
 
 def cleaned(value: object, limit: int = 200) -> str:

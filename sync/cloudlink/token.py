@@ -63,17 +63,15 @@ class SharedToken:
 
     async def _grant(self) -> _Token:
         account = self._account
-        response = await self._post(
-            {
-                "grant_type": "client_credentials",
-                "client_id": account.client_id,
-                "client_secret": account.client_secret,
-                "account_id": account.account_id,
-            }
-        )
-        if response.status in NOT_READ and not self._as_form:
-            self._as_form = True
-            return await self._grant()
+        body = {
+            "grant_type": "client_credentials",
+            "client_id": account.client_id,
+            "client_secret": account.client_secret,
+            "account_id": account.account_id,
+        }
+        response = await self._post(body)
+        if response.status in NOT_READ:
+            response = await self._in_the_other_format(body, response)
         if response.status == 404:
             raise CredentialsWrong(Fault.CLOUDLINK_ACCOUNT_UNKNOWN)
         if response.status >= 400:
@@ -81,6 +79,15 @@ class SharedToken:
         if token := self._read(response):
             return token
         raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE)
+
+    async def _in_the_other_format(self, body: Mapping[str, str], refused: CloudLinkResponse) -> CloudLinkResponse:
+        """The response to it, which is the format from now on if it is accepted; else ``refused``."""
+        self._as_form = not self._as_form
+        response = await self._post(body)
+        if response.status not in NOT_READ:
+            return response
+        self._as_form = not self._as_form
+        return refused
 
     async def _refresh(self, old: _Token) -> _Token | None:
         if not old.refresh:

@@ -19,7 +19,7 @@ import structlog
 from yarl import URL
 
 from core.clock import Clock, Sleep
-from core.http.client import TooLarge, cleaned, read_capped, retry_after
+from core.http.client import TooLarge, cleaned, read_capped, retry_after, served_at
 from core.version import VERSION
 from sync.domain.errors import Fault, ServiceUnavailable
 from sync.domain.model import Service
@@ -116,7 +116,7 @@ class Transport:
 
     async def _read(self, response: aiohttp.ClientResponse) -> CloudLinkResponse | ServiceUnavailable:
         status = response.status
-        wait = retry_after(response.headers.get("Retry-After"), self._clock())
+        wait = retry_after(response.headers.get("Retry-After"), served_at(response.headers, self._clock()))
         if status == 429:
             return ServiceUnavailable(Fault.CLOUDLINK_THROTTLED, retry_after=wait)
         if status >= 500:

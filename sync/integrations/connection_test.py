@@ -18,9 +18,10 @@ from sync.audit import Act, AuditLog, Subject
 from sync.credentials.new_secrets import Waiting, once_known
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
-from sync.domain.errors import SyncError
+from sync.domain.errors import Fault, ServiceUnavailable, SyncError
 from sync.domain.jobs import PUSH
 from sync.domain.model import Actor, CloudLinkAccount, CloudLinkCheck, Probe, Service, TeamsApp, TeamsCheck
+from sync.domain.services import PresenceService
 from sync.integrations.account_check import check_account
 from sync.integrations.way_in import WayIn
 from sync.problems import health
@@ -109,7 +110,7 @@ class ConnectionTest:
         return probe
 
     async def probe(self, integration_id: str) -> None:
-        """The job, while a service refuses: test whether it still does, and with which fault.
+        """The job, while a service is unhealthy: test whether it still is, and with which fault.
 
         An administrator may give consent in Azure without telling the bot. A problem younger than
         ``recheck_after`` may get a more exact fault, but is not closed: a problem that no probe detects would
@@ -118,13 +119,13 @@ class ConnectionTest:
         async with self._database.session() as session:
             integration = await integrations.get(session, integration_id)
             opened = await problems.list_open(session, integration_id)
-        refusals = [each for each in opened if each.lasting or health.is_suspected(each)]
-        if integration is None or not refusals:
+        found = [each for each in opened if each.service in set(Service)]
+        if integration is None or not found:
             return
-        refused = {Service(each.service) for each in refusals}
-        young = {each.service for each in refusals if each.since + self._recheck_after > self._clock()}
-        probes = await self._test_cloudlink(integration) if Service.CLOUDLINK in refused else []
-        if refused & set(health.TEAMS) and not await self._must_wait(integration_id):
+        unhealthy = {Service(each.service) for each in found}
+        young = {each.service for each in found if each.since + self._recheck_after > self._clock()}
+        probes = await self._test_cloudlink(integration) if Service.CLOUDLINK in unhealthy else []
+        if unhealthy & set(health.TEAMS) and not await self._must_wait(integration_id):
             probes += await self._test_teams(integration)
         await self._store(integration, probes, healing={each for each in Service if each not in young})
 
@@ -148,12 +149,11 @@ class ConnectionTest:
             )
             if probes[-1].error:
                 return probes
-            sample = await self._reserve_sample(integration)
             directory = await stack.enter_async_context(self._clients.directory(app))
             presence = self._clients.presence(app)
             return probes + await _run(
                 (Service.GRAPH, "directory", directory.organisation),
-                (Service.GRAPH, "presence", lambda: presence.read(sample)),
+                (Service.GRAPH, "presence", lambda: self._read_sample(integration, presence)),
             )
 
     async def _must_wait(self, integration_id: str) -> bool:
@@ -162,15 +162,19 @@ class ConnectionTest:
             sharing = await integrations.lock_sharing_quota(session, integration_id)
             return self._quota.allowance(sharing.values(), self._clock())[0] is not None
 
-    async def _reserve_sample(self, integration: Integration) -> list[str]:
-        """One matched user to read the presence of, if there is one; the read counts against the quota."""
+    async def _read_sample(self, integration: Integration, presence: PresenceService) -> None:
+        """Read the presence of one matched user, if there is one, within the quota."""
+        now = self._clock()
         async with self._database.writing() as session:
+            sharing = await integrations.lock_sharing_quota(session, integration.id)
             user = await people.matched_user(session, integration.id)
-            found = [user] if user else []
-            locked = await integrations.get_for_update(session, integration.id)
-            if locked and found:
-                self._quota.reserve(locked, len(found), self._clock())
-        return found
+            if user is None or integration.id not in sharing:
+                return
+            until, _ = self._quota.allowance(sharing.values(), now)
+            if until:
+                raise ServiceUnavailable(Fault.GRAPH_THROTTLED, (until - now).total_seconds())
+            self._quota.reserve(sharing[integration.id], 1, now)
+        await presence.read([user])
 
     async def _store(
         self, integration: Integration, probes: Sequence[Probe], *, healing: Collection[Service]

@@ -165,6 +165,8 @@ class PostgresQueue:
     async def enqueue(self, name: JobName, at: datetime | None = None, failures: int = 0) -> None:
         """Queue the job, now or at ``at``; a timer that is set already is brought forward."""
         await self._owners.load([name[1]])
+        if at is not None:
+            at = await self._in_database_time(at)
         try:
             await self._app.job_manager.defer_job_async(self._row(name, at, failures))
         except AlreadyEnqueued:
@@ -184,14 +186,20 @@ class PostgresQueue:
             for name in wanted:
                 await self.enqueue(name)
 
+    async def keys_of(self, job: str) -> set[str]:
+        """The keys for which the job is queued or being run."""
+        query = "SELECT args ->> 'key' AS key FROM procrastinate_jobs WHERE task_name = %(job)s"
+        rows = await self._app.connector.execute_query_all_async(query, job=job)
+        return {row["key"] for row in rows}
+
     async def count_due(self) -> int | None:
         """How many jobs are due and not started; None while the database is unavailable."""
         query = (
             "SELECT count(*) AS due FROM procrastinate_jobs"
-            " WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= %(now)s)"
+            " WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now())"
         )
         try:
-            return int((await self._app.connector.execute_query_one_async(query, now=self._clock()))["due"])
+            return int((await self._app.connector.execute_query_one_async(query))["due"])
         except ConnectorException:
             return None
 
@@ -220,6 +228,13 @@ class PostgresQueue:
         async with self._app.connector.pool.connection() as connection:  # type: ignore[attr-defined]
             rows = await (await connection.execute(query, [list(locks)])).fetchall()
         return {lock for (lock,) in rows}
+
+    async def _in_database_time(self, at: datetime) -> datetime:
+        """``at`` by the clock of the database, which says when a job is due: this machine's may differ."""
+        wait = at - self._clock()
+        row = await self._app.connector.execute_query_one_async("SELECT now() + %(wait)s AS at", wait=wait)
+        due_at: datetime = row["at"]
+        return due_at
 
     async def _bring_forward(self, queueing_lock: str, at: datetime) -> None:
         await self._app.connector.execute_query_async(

@@ -1,14 +1,13 @@
 """How far this machine's clock is from the services' clocks, by the ``Date`` headers of their responses."""
 
 from collections import OrderedDict
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from statistics import median
 from types import SimpleNamespace
 
 import aiohttp
 
 from core.clock import Clock
+from core.http.client import http_date
 
 MAX_SKEW = 300.0
 """Seconds of skew from which tokens and signatures are refused."""
@@ -39,12 +38,10 @@ class ClockSkewMonitor:
 
     def record(self, host: str, date: str) -> None:
         """Record a ``Date`` header; a malformed one is ignored."""
-        try:
-            parsed = parsedate_to_datetime(date)
-        except (ValueError, TypeError, OverflowError):
+        sent_at = http_date(date)
+        if sent_at is None:
             return
-        aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-        self._seconds[host] = (aware - self._clock()).total_seconds()
+        self._seconds[host] = (sent_at - self._clock()).total_seconds()
         self._seconds.move_to_end(host)
         while len(self._seconds) > HOSTS:
             self._seconds.popitem(last=False)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from storage.queries import integrations, rotations, updates
+from storage.queries import clock, integrations, rotations, updates
 from storage.queries.health import problems
 from storage.queries.people import effects, people
 from storage.tables.integrations import Integration
@@ -20,6 +20,7 @@ from sync.domain.jobs import (
     INSTALL,
     MATCH,
     POLL,
+    POLL_CHUNK,
     POLL_SAMPLE,
     PROBE,
     PUSH,
@@ -93,7 +94,7 @@ class Scheduler:
         now = self._clock()
         async with self._database.writing() as session:
             await integrations.mark_gap(session, now)
-            await people.plan_again(session, now)
+            await clock.set_back(session, now)
             rows = await integrations.list_all(session)
             for row in rows:
                 await hours.turn_if_needed(session, row, now)
@@ -125,8 +126,10 @@ class Scheduler:
             opened = await problems.open_by_integration(session)
             next_push = await people.next_due_by_integration(session, now)
             last_reads = await effects.last_reads(session, now - READABLE_AFTER)
+        polled = await self._jobs.queued(POLL_CHUNK)
         for row in rows:
-            due += [(job, row.id) for job in self.due(row, opened.get(row.id, []), next_push.get(row.id), now)]
+            jobs = self.due(row, opened.get(row.id, []), next_push.get(row.id), now)
+            due += [(job, row.id) for job in jobs if job not in (POLL, POLL_SAMPLE) or row.id not in polled]
         due += [
             (READ_BACK, key)
             for key in due_read_backs(last_reads, opened, self._every.read_back, self._every.read_back_refused, now)
@@ -137,7 +140,7 @@ class Scheduler:
         """After the clock was set back, what it had planned must not wait until it has caught up."""
         if self._before and now < self._before:
             async with self._database.writing() as session:
-                await people.plan_again(session, now)
+                await clock.set_back(session, now)
         self._before = now
 
     def _smooth(self, due: Sequence[JobName], rows: Sequence[Integration], now: datetime) -> list[JobName]:
@@ -190,14 +193,16 @@ class Scheduler:
         return jobs
 
     def _needs_probe(self, problem: Problem, now: datetime) -> bool:
-        """A suspected refusal is confirmed or disproved within seconds; a lasting one is named more exactly."""
+        """A suspected refusal is confirmed or disproved within seconds; a lasting one is named more exactly.
+
+        A service that nothing else has asked since would remain unhealthy after it has recovered.
+        """
+        if problem.service not in set(Service):
+            return False
+        is_new = problem.lasting and problem.checked_at == problem.since
         if health.is_suspected(problem):
             confirm_at = problem.since + health.CONFIRM_AFTER
             is_new = problem.checked_at < confirm_at <= now
-        elif problem.lasting:
-            is_new = problem.checked_at == problem.since
-        else:
-            return False
         return is_new or self._is_past(problem.checked_at, self._recheck, now)
 
     def _due_for_cloudlink(self, integration: Integration, now: datetime) -> list[str]:

@@ -17,7 +17,7 @@ import structlog
 
 from core.clock import Clock
 from core.correlation import new_cause
-from core.http.client import TooLarge, cleaned, read_capped, retry_after
+from core.http.client import TooLarge, cleaned, read_capped, retry_after, served_at
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import Service
 from sync.teams.tokens import Tokens
@@ -36,13 +36,17 @@ log = structlog.get_logger()
 
 
 class GraphClient:
-    """Graph as one application; ``http`` belongs to the caller and counts requests (``core.http.metrics``)."""
+    """Graph as one application; ``http`` belongs to the caller and counts requests (``core.http.metrics``).
+
+    ``served_at`` is when its last response was sent, by Graph's clock.
+    """
 
     def __init__(self, http: aiohttp.ClientSession, graph_url: str, tokens: Tokens, clock: Clock) -> None:
         self._http = http
         self._base = graph_url.rstrip("/") + "/v1.0"
         self.tokens = tokens
         self.clock = clock
+        self.served_at = clock()
 
     async def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The decoded JSON body of a success, None for an empty one. ``path`` begins behind ``/v1.0``.
@@ -76,6 +80,7 @@ class GraphClient:
             return ServiceUnavailable(Fault.GRAPH_UNREACHABLE, error=type(error).__name__)
 
     async def _read(self, response: aiohttp.ClientResponse) -> Any:
+        self.served_at = served_at(response.headers, self.clock())
         if response.status in SUCCESS:
             content = await read_capped(response.content.iter_any(), LARGEST_BODY)
             return orjson.loads(content) if content else None
@@ -113,7 +118,7 @@ def refusal(status: int, headers: Mapping[str, str], content: bytes, now: dateti
     ``CredentialsWrong`` (GRAPH_FORBIDDEN) for 401 and 403, ``ServiceUnavailable`` for everything else: 429
     (GRAPH_THROTTLED), 5xx (GRAPH_UNREACHABLE), and what should not happen (GRAPH_UNREADABLE).
     """
-    wait = retry_after(headers.get("Retry-After"), now)
+    wait = retry_after(headers.get("Retry-After"), served_at(headers, now))
     if status == 429:
         return ServiceUnavailable(Fault.GRAPH_THROTTLED, wait)
     code = _code_in(content)

@@ -5,15 +5,15 @@ sent as http, and the responses read as if they had come over https; nothing els
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import orjson
 
+from core.clock import utc_now
 from core.errors import CloudLinkPresenceError
-from core.http.client import TooLarge, is_loopback, read_capped_blocking, retry_after, ssl_context
+from core.http.client import TooLarge, is_loopback, read_capped_blocking, retry_after, served_at, ssl_context
 from sync.teams.entra_errors import code_in
 
 MICROSOFT_HOSTS = frozenset(
@@ -32,7 +32,7 @@ class EntraUnavailable(CloudLinkPresenceError):
 
     def __init__(self, status: int, headers: Mapping[str, str], text: str) -> None:
         super().__init__(status)
-        self.retry_after = retry_after(headers.get("Retry-After"), datetime.now(UTC))
+        self.retry_after = retry_after(headers.get("Retry-After"), served_at(headers, utc_now()))
         self.status = status
         self.code = code_in(text)
 

@@ -48,7 +48,7 @@ class PresenceWriter:
         if not changes:
             return []
         response = await self._graph.request("POST", "/$batch", batch_of(changes, self._client_id))
-        outcomes = outcomes_of(changes, response, self._graph.clock())
+        outcomes = outcomes_of(changes, response, self._graph.served_at)
         if not any(map(_is_forbidden, outcomes)):
             return outcomes
         self._graph.tokens.forget()

@@ -4,7 +4,7 @@ Two processes on one store, the real sandbox, the real hosting and a connector t
 sandbox uses the same clock: secrets, tokens and presence expire as time passes.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -154,12 +154,11 @@ class Year:
         self.processes.clear()
 
     async def die(self) -> None:
-        """Advance the clock until the power is cut."""
-        await eventually(self._is_dark)
+        """Let time pass until the power is cut."""
+        await self.pass_time(5, self._is_dark)
         await self.stop()
 
     async def _is_dark(self) -> bool:
-        self.bot.clock.advance(seconds=0 if self.power.happened else 5)
         return self.power.happened
 
     # Time
@@ -170,15 +169,24 @@ class Year:
         await self.send_due_notices()
 
     async def converge(self) -> None:
-        """Advance until Teams shows the phones' state and no change is waiting."""
+        """Let time pass until Teams shows the phones' state and no change is waiting."""
         self.bot.clock.advance(seconds=1)
-        await eventually(self._has_converged)
+        await self.pass_time(30, self._has_converged)
 
     async def _has_converged(self) -> bool:
-        if not await self.wrong_presence() and (await self.engine.status()).waiting == 0:
-            return True
-        self.bot.clock.advance(seconds=10)
-        return False
+        return not await self.wrong_presence() and (await self.engine.status()).waiting == 0
+
+    async def pass_time(self, seconds: int, until: Callable[[], Awaitable[bool]]) -> None:
+        """Advance by so many seconds, and so on until this holds; never while a job is running."""
+
+        async def holds() -> bool:
+            if any(running.metric("jobs_running") for running in self.processes):
+                return False
+            if not (found := await until()):
+                self.bot.clock.advance(seconds=seconds)
+            return found
+
+        await eventually(holds)
 
     async def send_due_notices(self) -> None:
         """Every process schedules its notices and sends those that are due."""

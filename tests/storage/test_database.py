@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from storage.database import CONNECTIONS, Database, database_url, make_private_folder, open_database
+from storage.database import (
+    BUSY,
+    BUSY_AT_START,
+    CONNECTIONS,
+    Database,
+    database_url,
+    make_private_folder,
+    open_database,
+)
 from storage.queries import integrations
 from storage.schema import migrate
 from tests.support.storage.stores import SQLITE, empty_store, integration, read_integration, stored
@@ -29,6 +37,23 @@ async def test_writers_queue_and_none_loses_what_another_wrote(tmp_path: Path) -
 
         await asyncio.gather(*(add_one() for _ in range(20)))
         assert (await read_integration(database)).feature_version == 21
+
+
+async def test_on_sqlite_a_tick_waits_for_one_writer_at_most_and_writers_for_one_tick_each(tmp_path: Path) -> None:
+    async with open_database(f"sqlite:///{tmp_path / 'a.db'}") as database:
+        order: list[str] = []
+
+        async def write() -> None:
+            async with database.writing():
+                order.append("writer")
+
+        async def tick() -> None:
+            for _ in range(3):
+                await database.transact(lambda transaction: transaction.rows("SELECT 1"))
+                order.append("tick")
+
+        await asyncio.gather(*(write() for _ in range(5)), tick())
+        assert order == ["writer", "tick", "writer", "tick", "writer", "tick", "writer", "writer"]
 
 
 async def test_a_locked_row_is_read_in_its_newest_state(tmp_path: Path) -> None:
@@ -58,6 +83,15 @@ async def test_an_error_rolls_everything_back(tmp_path: Path) -> None:
         with pytest.raises(RuntimeError):
             await fail_while_writing(database)
         await stored(database, integration())
+
+
+@pytest.mark.parametrize("seconds", [BUSY, BUSY_AT_START])
+async def test_a_start_waits_longer_for_another_process_that_writes(tmp_path: Path, seconds: int) -> None:
+    async with open_database(f"sqlite:///{tmp_path}/presence.db", seconds) as database:
+        async with database.session() as session:
+            found = (await session.exec(text("PRAGMA busy_timeout"))).one()  # type: ignore[call-overload]
+        ticks = await database.transact(lambda transaction: transaction.rows("PRAGMA busy_timeout"))
+    assert [found, *ticks] == [(1000 * seconds,)] * 2
 
 
 async def test_reading_does_not_wait_for_a_writer(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 from aiohttp import web
 
 JSON_LIMIT = 10_000_000
+BY_ANOTHER_CLOCK = {"Date": "Sat, 01 Mar 2025 12:00:00 GMT", "Retry-After": "Sat, 01 Mar 2025 12:00:09 GMT"}
+"""Headers of a service whose clock is far behind ours: nine seconds to wait."""
 
 
 @dataclass(frozen=True)

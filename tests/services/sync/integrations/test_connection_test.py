@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -64,12 +65,11 @@ class Setting:
 
 
 @asynccontextmanager
-async def setting(folder: Path, since: datetime = NOON) -> AsyncIterator[Setting]:
+async def setting(folder: Path, since: datetime = NOON, **differently: Any) -> AsyncIterator[Setting]:
     """An integration that Graph forbids to write presence, and a person whose presence is not sent yet."""
     secrets = dict.fromkeys(("client_secret_sealed", "cloudlink_secret_sealed"), "secret")
-    problem = Problem(
-        integration_id="i1", service="graph", fault="graph.forbidden", lasting=True, since=since, checked_at=since
-    )
+    forbidden: dict[str, Any] = {"service": "graph", "fault": "graph.forbidden", "lasting": True}
+    problem = Problem(integration_id="i1", since=since, checked_at=since, **{**forbidden, **differently})
     async with empty_store(folder) as database:
         await stored(database, with_secrets(integration(), ENCRYPTION, **secrets), problem)
         await stored(database, person(desired="Busy/InACall"))
@@ -100,6 +100,19 @@ async def test_a_probe_closes_an_older_problem_and_makes_pending_presence_due(tm
         assert at.registry.get_sample_value("cloudlink_presence_quota_spent_total") == 1
 
 
+async def test_a_probe_closes_an_outage_of_which_nothing_else_would_see_the_end(tmp_path: Path) -> None:
+    async with setting(tmp_path, since=NOON - RECHECK, lasting=False, fault="graph.unreachable") as at:
+        await at.connection_test.probe("i1")
+        assert await at.faults() == []
+
+
+async def test_a_probe_asks_only_what_has_a_problem_and_leaves_what_is_no_service(tmp_path: Path) -> None:
+    async with setting(tmp_path, lasting=False, fault="people.unmatched_rising", service="people") as at:
+        await at.connection_test.probe("i1")
+        assert await at.faults() == ["people.unmatched_rising"]
+        assert at.jobs.now() == []
+
+
 async def test_a_connection_test_closes_problems_and_stops_at_the_first_failure_of_each_side(
     tmp_path: Path,
 ) -> None:
@@ -115,6 +128,21 @@ async def test_a_connection_test_closes_problems_and_stops_at_the_first_failure_
             (Service.GRAPH, "presence", False, True),
         ]
         assert await at.faults() == ["cloudlink.refused"]
+
+
+@pytest.mark.parametrize(("spent", "is_read"), [(1499, True), (1500, False)])
+async def test_a_connection_test_reads_presence_within_the_quota_of_all_who_share_it(
+    tmp_path: Path, spent: int, is_read: bool
+) -> None:
+    async with setting(tmp_path) as at:
+        await stored(at.database, integration(id="i2", name="Second", quota_spent=[[NOON.timestamp(), spent]]))
+        *_, presence = await at.connection_test.test("t1", "i1", ADA)
+        assert (presence.step, presence.error is None, bool(at.clients.graph.asked)) == (
+            "presence",
+            is_read,
+            is_read,
+        )
+        assert is_read or (presence.error and presence.error.fault is Fault.GRAPH_THROTTLED)
 
 
 async def test_secrets_that_no_key_decrypts_are_reported_as_problems(tmp_path: Path) -> None:

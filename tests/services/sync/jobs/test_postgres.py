@@ -4,14 +4,14 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 
 import psycopg
 import pytest
 from prometheus_client import CollectorRegistry
 
-from core.clock import utc_now
+from core.clock import Clock, utc_now
 from core.metrics import Metrics
 from storage.database import open_database
 from sync.domain.jobs import PUSH
@@ -34,11 +34,11 @@ def conninfo() -> Iterator[str]:
 
 @asynccontextmanager
 async def process(
-    conninfo: str, work: RecordingJob, *, works: bool = True, tick: float = 0.05
+    conninfo: str, work: RecordingJob, *, works: bool = True, tick: float = 0.05, clock: Clock = utc_now
 ) -> AsyncIterator[PostgresJobs]:
     """One of the processes that share the queue."""
     metrics = Metrics(CollectorRegistry())
-    config = QueueConfig(utc_now, Random(1), metrics, tick, find_owners=owner_in_key)
+    config = QueueConfig(clock, Random(1), metrics, tick, find_owners=owner_in_key)
     jobs = PostgresJobs(conninfo, config, works=works)
     jobs.register("work", work)
     jobs.register(PUSH, work, urgent=True)
@@ -52,7 +52,9 @@ async def test_only_jobs_that_are_due_count_as_waiting(conninfo: str) -> None:
         await jobs.defer("work", "a")
         await jobs.defer("work", "b")
         await jobs.defer("work", "b", at=utc_now() + timedelta(hours=1))
+        await jobs.defer("work", "c", at=utc_now() + timedelta(hours=1))
         assert await jobs.waiting() == 2
+        assert await jobs.queued("work") == {"a", "b", "c"}
 
 
 async def test_the_metrics_of_every_job_exist_before_its_first_run(conninfo: str) -> None:
@@ -150,12 +152,17 @@ async def test_a_timer_does_not_delay_a_job_that_is_due(conninfo: str, job: str)
 
 
 async def test_a_timer_runs_at_the_earliest_of_its_times(conninfo: str) -> None:
+    """Though the process's clock is three hours ahead of the database's."""
     work = RecordingJob()
     work.released.set()
-    async with process(conninfo, work) as jobs:
-        await jobs.defer("work", "a", at=utc_now() + timedelta(hours=1))
-        await jobs.defer("work", "a", at=utc_now() + timedelta(seconds=0.3))
-        await jobs.defer("work", "a", at=utc_now() + timedelta(hours=2))
+
+    def clock() -> datetime:
+        return utc_now() + timedelta(hours=3)
+
+    async with process(conninfo, work, clock=clock) as jobs:
+        await jobs.defer("work", "a", at=clock() + timedelta(hours=1))
+        await jobs.defer("work", "a", at=clock() + timedelta(seconds=0.3))
+        await jobs.defer("work", "a", at=clock() + timedelta(hours=2))
         assert work.started_keys == []
         await eventually(lambda: work.has_started(1))
         await eventually(lambda: is_empty(conninfo))

@@ -3,9 +3,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlmodel import select
 
 from storage.database import Database, open_database
+from storage.queries.clock import LEASE
+from storage.queries.health.notices import State
 from storage.tables.integrations import Integration
+from storage.tables.notices import Notice
+from storage.tables.people import Endpoint
 from storage.tables.problems import Problem
 from storage.tables.rotations import Rotation
 from sync.scheduling.scheduler import Intervals, Scheduler
@@ -70,7 +75,7 @@ REVOKED = problem("graph", True, OLD, NEW)
         (fresh(polled_at=ago(seconds=31), unreported={"p": ago(seconds=14).timestamp()}), [], []),
         (fresh(catch_up_since=NOON), [], ["poll"]),
         (fresh(catch_up_since=NOON), [DOWN], []),
-        (fresh(catch_up_since=NOON), [DOWN_BEFORE_THE_CLOCK_WAS_SET_BACK], ["poll"]),
+        (fresh(catch_up_since=NOON), [DOWN_BEFORE_THE_CLOCK_WAS_SET_BACK], ["probe", "poll"]),
         (fresh(polled_at=ago(seconds=31), subscription_id=""), [], ["poll"]),
         (fresh(subscription_checked_at=ago(minutes=6)), [], ["subscribe"]),
         (fresh(matched_at=ago(minutes=16)), [], ["match"]),
@@ -84,6 +89,9 @@ REVOKED = problem("graph", True, OLD, NEW)
         (fresh(), [problem("graph", False, ago(seconds=3), ago(seconds=1), suspected=True)], ["probe"]),
         (fresh(), [problem("cloudlink", False, ago(seconds=9), ago(seconds=9), suspected=True)], ["probe"]),
         (fresh(), [problem("graph", False, ago(seconds=9), ago(seconds=5), suspected=True)], []),
+        (fresh(), [problem("cloudlink", False, OLD, ago(minutes=4))], ["probe"]),
+        (fresh(enabled=False, subscription_id=""), [problem("graph", False, OLD, ago(minutes=4))], ["probe"]),
+        (fresh(), [problem("graph", False, OLD, NEW), problem("people", False, OLD, OLD)], []),
         (fresh(enabled=False, polled_at=None, matched_at=None), [], ["subscribe"]),
         (fresh(enabled=False, polled_at=None, subscription_id=""), [], []),
         (fresh(removing_since=NOON, polled_at=None), [], ["remove"]),
@@ -116,6 +124,15 @@ async def test_a_run_queues_what_is_due_and_the_next_run(tmp_path: Path) -> None
         ]
 
 
+async def test_a_round_of_polling_that_is_under_way_is_not_begun_again(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(database, fresh(catch_up_since=NOON), fresh(id="i2", catch_up_since=NOON))
+        jobs = FakeJobs()
+        await jobs.defer("poll_chunk", "i1", NOON + timedelta(minutes=4))
+        await scheduler_of(database, jobs).schedule("all")
+        assert [name for name in jobs.deferred if name[0] == "poll"] == [("poll", "i2", None)]
+
+
 async def test_at_start_phones_are_polled_before_anything_is_pushed(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, fresh(), fresh(id="i2", enabled=False))
@@ -140,6 +157,7 @@ async def test_what_a_clock_that_was_ahead_made_due_later_is_due_when_it_is_set_
         refused = person("refused", desired="Busy/InACall", refused_since=ahead, refused_until=ahead, due_at=ahead)
         calm = person("calm", desired="Busy/InACall", applied="Busy/InACall", applied_at=NOON, due_at=ahead)
         await stored(database, fresh(), retry, renewal, refused, calm)
+        await stored(database, person("message", status_due_at=ahead), *timers(ahead))
         clock, jobs = FakeClock(ahead), FakeJobs()
         scheduler = Scheduler(context_of(database, jobs=jobs, clock=clock), Intervals(), paced=(), public=True)
         await scheduler.schedule("all")
@@ -148,6 +166,34 @@ async def test_what_a_clock_that_was_ahead_made_due_later_is_due_when_it_is_set_
         due = {name: (await read_person(database, name)).due_at for name in ("retry", "renewal", "refused", "calm")}
         assert due == {**dict.fromkeys(("retry", "renewal", "refused"), clock.now), "calm": ahead}
         assert (await read_person(database, "refused")).refused_until is None
+        assert (await read_person(database, "message")).status_due_at == clock.now
+        async with database.session() as session:
+            others = [(await session.exec(select(each))).one() for each in (Notice.due_at, Rotation.due_at)]
+            others.append((await session.exec(select(Endpoint.poll_at))).one())
+            ended = (await session.exec(select(Problem))).one()
+        assert others == [clock.now, clock.now + LEASE, clock.now]
+        assert (ended.since, ended.checked_at, ended.healed_at) == (OLD, clock.now, clock.now), "for its all-clear"
+
+
+def timers(due_at: datetime) -> tuple[Any, ...]:
+    """A notice, a step of a rotation and a phone to be read, all due then; and a problem that ended then."""
+    notice = Notice(
+        integration_id="i1",
+        owner_tenant="t1",
+        topic="problem",
+        stage="p1",
+        audience="ada",
+        facts={},
+        state=State.WAITING,
+        created_at=due_at,
+        due_at=due_at,
+    )
+    step = Rotation(integration_id="i1", owner_tenant="t1", kind="for_me", step="wait", started_at=due_at)
+    step.due_at = due_at
+    phone = Endpoint(person_id="message", extension="1", integration_id="i1", poll_at=due_at)
+    ended = problem("cloudlink", True, OLD, due_at)
+    ended.healed_at = due_at
+    return notice, step, phone, ended
 
 
 async def test_a_rotation_that_is_due_is_continued(tmp_path: Path) -> None:

@@ -138,6 +138,20 @@ async def test_an_install_reaches_the_handler_and_an_unused_activity_does_not() 
         assert [turn.event for turn in bot.turns] == [Installed()]
 
 
+async def test_an_install_that_failed_is_no_duplicate_of_the_next() -> None:
+    handled: list[object] = []
+
+    async def handler(turn: Turn) -> None:
+        handled.append(turn.incoming.event)
+        if len(handled) == 1:
+            raise RuntimeError
+
+    async with open_bot(handler) as bot:
+        installed = bot.activity("installationUpdate", action="add")
+        assert [(await bot.post(installed))[0] for _ in range(3)] == [500, 200, 200]
+        assert handled == [Installed()] * 2
+
+
 async def test_a_duplicate_install_reaches_the_handler_once() -> None:
     async with open_bot() as bot:
         added = bot.activity("conversationUpdate", membersAdded=[{"id": "28:bot"}])

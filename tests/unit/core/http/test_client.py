@@ -18,6 +18,7 @@ from core.http.client import (
     read_capped_blocking,
     retry_after,
     same_origin,
+    served_at,
 )
 from tests.support.sync.stub_server import Reply, stub_server
 
@@ -44,6 +45,13 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 )
 def test_retry_after_in_all_its_forms(header: str | None, seconds: float | None) -> None:
     assert retry_after(header, NOW) == seconds
+
+
+def test_a_response_says_the_time_of_its_service() -> None:
+    """So a Retry-After is compared with the clock it was written by, however wrong ours is."""
+    headers = {"Date": "Sun, 22 Nov 2026 09:00:00 GMT", "Retry-After": "Sun, 22 Nov 2026 09:00:30 GMT"}
+    assert retry_after(headers["Retry-After"], served_at(headers, NOW)) == 30.0
+    assert served_at({}, NOW) == served_at({"Date": "soon"}, NOW) == NOW
 
 
 @given(st.text())

@@ -34,7 +34,7 @@ from tests.support.sync.cloudlink import (
     token_reply,
 )
 from tests.support.sync.error_output import error_output
-from tests.support.sync.stub_server import Reply
+from tests.support.sync.stub_server import BY_ANOTHER_CLOCK, Reply
 from tests.support.tools import ROOT
 
 
@@ -79,6 +79,30 @@ async def test_a_grant_that_is_refused_as_json_is_sent_as_a_form(harness: Client
     assert grant.headers["content-type"] == "application/x-www-form-urlencoded"
     assert dict(parse_qsl(grant.body.decode()))["client_secret"] == SECRET
     assert refresh.headers["content-type"] == "application/x-www-form-urlencoded"
+
+
+async def test_a_refusal_of_both_formats_does_not_decide_between_them(harness: ClientHarness) -> None:
+    """CloudLink refused the credentials with 400 for a while; it reads JSON alone."""
+    harness.server.on(TOKEN, Reply({}, 400), Reply({}, 400), Reply(token_reply()))
+    client = harness.client()
+    assert (await fault_of(client.users())).fault is Fault.CLOUDLINK_REFUSED
+    await client.users()
+    assert harness.server.asked(TOKEN)[-1].headers["content-type"].startswith("application/json")
+
+
+async def test_a_service_that_no_longer_reads_forms_gets_json_again(harness: ClientHarness) -> None:
+    replies = (
+        Reply({}, 415),
+        Reply({**token_reply(), "refresh_token": None}),
+        Reply({}, 415),
+        Reply(token_reply()),
+    )
+    harness.server.on(TOKEN, *replies)
+    client = harness.client()
+    await client.users()
+    harness.advance(4000)
+    await client.users()
+    assert harness.server.asked(TOKEN)[-1].headers["content-type"].startswith("application/json")
 
 
 async def test_the_region_that_is_set_goes_before_the_tokens(harness: ClientHarness) -> None:
@@ -387,11 +411,14 @@ async def test_a_long_retry_after_is_left_to_the_caller(harness: ClientHarness) 
     assert (error.fault, error.retry_after, harness.slept) == (Fault.CLOUDLINK_THROTTLED, 120.0, [])
 
 
-async def test_the_error_of_an_outage_holds_its_retry_after(harness: ClientHarness) -> None:
-    harness.server.on(USERS, Reply({}, 503, {"Retry-After": "30"}))
+@pytest.mark.parametrize(("headers", "wait"), [({"Retry-After": "30"}, 30.0), (BY_ANOTHER_CLOCK, 9.0)])
+async def test_the_error_of_an_outage_holds_its_retry_after(
+    harness: ClientHarness, headers: dict[str, str], wait: float
+) -> None:
+    harness.server.on(USERS, Reply({}, 503, headers))
     error = await fault_of(harness.client().users())
     assert isinstance(error, ServiceUnavailable)
-    assert (error.retry_after, error.context) == (30.0, {"status": 503})
+    assert (error.retry_after, error.context) == (wait, {"status": 503})
 
 
 async def test_the_correlation_id_of_a_refusal_is_logged_sanitized(harness: ClientHarness) -> None:

@@ -14,7 +14,7 @@ from core.metrics import Metrics
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.teams.graph_client import LARGEST_ERROR, GraphClient
 from tests.support.clocks import NOON
-from tests.support.sync.stub_server import Reply, StubServer, stub_server
+from tests.support.sync.stub_server import BY_ANOTHER_CLOCK, Reply, StubServer, stub_server
 from tests.support.sync.teams import CountedTokens
 
 ROUTE = "POST /v1.0/things"
@@ -99,6 +99,7 @@ async def test_a_forbidden_request_is_not_retried_but_the_next_one_has_a_fresh_t
     [
         (Reply({}, 429, {"Retry-After": "30"}), Fault.GRAPH_THROTTLED, 30.0, "throttled"),
         (Reply({}, 429), Fault.GRAPH_THROTTLED, None, "throttled"),
+        (Reply({}, 429, BY_ANOTHER_CLOCK), Fault.GRAPH_THROTTLED, 9.0, "throttled"),
         (Reply({}, 503, {"Retry-After": "1.5"}), Fault.GRAPH_UNREACHABLE, 1.5, "unavailable"),
         (Reply(b"x" * (LARGEST_ERROR + 1), 503), Fault.GRAPH_UNREACHABLE, None, "unavailable"),
         (Reply(b"<html>", 400), Fault.GRAPH_UNREADABLE, None, "refused"),

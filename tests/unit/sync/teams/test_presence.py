@@ -14,7 +14,7 @@ from sync.domain.errors import Fault, ServiceUnavailable, SyncError
 from sync.domain.presence import Presence
 from sync.teams.graph_client import GraphClient
 from sync.teams.presence import PresenceWriter
-from tests.support.sync.stub_server import Reply, StubServer, stub_server
+from tests.support.sync.stub_server import BY_ANOTHER_CLOCK, Reply, StubServer, stub_server
 from tests.support.sync.teams import CountedTokens
 
 BATCH = "POST /v1.0/$batch"
@@ -78,6 +78,12 @@ async def test_after_a_refusal_the_next_push_has_a_fresh_token(bench: Bench) -> 
 
 
 FORBIDDEN = {"status": 403, "body": {"error": {"code": "Forbidden"}}}
+
+
+async def test_a_change_waits_by_graphs_clock_however_wrong_ours_is(bench: Bench) -> None:
+    answer = {"id": "0", "status": 429, "headers": {"Retry-After": BY_ANOTHER_CLOCK["Retry-After"]}}
+    bench.graph.on(BATCH, Reply({"responses": [answer]}, headers={"Date": BY_ANOTHER_CLOCK["Date"]}))
+    assert await bench.writer.push([SET]) == [Throttled(9.0)]
 
 
 @pytest.mark.parametrize("size", [1, 20])

@@ -19,7 +19,7 @@ from sync.domain.model import CredentialKind
 from sync.teams.msal_http import TIMEOUT
 from sync.teams.tokens import EntraTokens, ProvenToken, prove, roles_in
 from tests.support.sync.error_output import error_output
-from tests.support.sync.stub_server import Reply, StubServer, stub_server
+from tests.support.sync.stub_server import BY_ANOTHER_CLOCK, Reply, StubServer, stub_server
 from tests.support.sync.teams import (
     APP,
     DISCOVERY,
@@ -195,11 +195,12 @@ async def test_plain_http_is_for_this_machine_only() -> None:
     assert error.fault is Fault.ENTRA_UNREACHABLE
 
 
-async def test_the_error_holds_entras_retry_after(entra: StubServer) -> None:
-    entra.on(TOKEN, Reply({}, 429, {"Retry-After": "12"}))
+@pytest.mark.parametrize(("headers", "wait"), [({"Retry-After": "12"}, 12.0), (BY_ANOTHER_CLOCK, 9.0)])
+async def test_the_error_holds_entras_retry_after(entra: StubServer, headers: dict[str, str], wait: float) -> None:
+    entra.on(TOKEN, Reply({}, 429, headers))
     error = await failure_of(prove(APP, entra_at(entra.url)))
     assert isinstance(error, ServiceUnavailable)
-    assert error.retry_after == 12.0
+    assert error.retry_after == wait
 
 
 async def test_a_silent_entra_is_not_waited_for_beyond_the_timeout(entra: StubServer) -> None:
