@@ -6,10 +6,21 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from storage.database import CONNECTIONS, Database, database_url, make_private_folder, open_database
+from storage.database import (
+    BUSY,
+    BUSY_AT_START,
+    CONNECTIONS,
+    Database,
+    database_url,
+    make_private_folder,
+    open_database,
+)
 from storage.queries import integrations
 from storage.schema import migrate
-from tests.support.storage.stores import empty_store, integration, read_integration, stored
+from tests.support.storage.stores import SQLITE, empty_store, integration, read_integration, stored
+
+on_no_server = pytest.mark.parametrize("each_database", [SQLITE], indirect=True)
+"""Once, not on each database."""
 
 
 async def test_writers_queue_and_none_loses_what_another_wrote(tmp_path: Path) -> None:
@@ -74,6 +85,15 @@ async def test_an_error_rolls_everything_back(tmp_path: Path) -> None:
         await stored(database, integration())
 
 
+@pytest.mark.parametrize("seconds", [BUSY, BUSY_AT_START])
+async def test_a_start_waits_longer_for_another_process_that_writes(tmp_path: Path, seconds: int) -> None:
+    async with open_database(f"sqlite:///{tmp_path}/presence.db", seconds) as database:
+        async with database.session() as session:
+            found = (await session.exec(text("PRAGMA busy_timeout"))).one()  # type: ignore[call-overload]
+        ticks = await database.transact(lambda transaction: transaction.rows("PRAGMA busy_timeout"))
+    assert [found, *ticks] == [(1000 * seconds,)] * 2
+
+
 async def test_reading_does_not_wait_for_a_writer(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, integration())
@@ -90,6 +110,7 @@ async def test_names_from_outside_may_hold_anything(tmp_path: Path) -> None:
         assert (await read_integration(database)).name.replace("\0", "") == name.replace("\0", "")
 
 
+@on_no_server
 @pytest.mark.parametrize("mask", [0o000, 0o277], ids=oct)
 @pytest.mark.parametrize("is_there", [False, True])
 async def test_the_files_of_sqlite_are_their_owners_alone(mask: int, is_there: bool, tmp_path: Path) -> None:
@@ -110,6 +131,7 @@ async def test_the_files_of_sqlite_are_their_owners_alone(mask: int, is_there: b
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
+@on_no_server
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["folder", "pipe"])
 async def test_what_is_no_file_keeps_its_mode(make: Callable[[Path], None], tmp_path: Path) -> None:
     """A folder others use, such as /tmp, given by mistake as the database."""
@@ -120,6 +142,7 @@ async def test_what_is_no_file_keeps_its_mode(make: Callable[[Path], None], tmp_
         assert path.stat().st_mode & 0o7777 == 0o1777
 
 
+@on_no_server
 @pytest.mark.parametrize(
     ("given", "driver"),
     [
@@ -134,6 +157,7 @@ def test_an_address_needs_no_driver(given: str, driver: str) -> None:
     assert (url.drivername, url.password) == (driver, "secret" if "secret" in given else None)
 
 
+@on_no_server
 @pytest.mark.parametrize(
     "given",
     [
@@ -150,6 +174,7 @@ def test_another_database_is_refused_without_repeating_its_address(given: str) -
     assert "secret" not in str(refusal.value)
 
 
+@on_no_server
 @pytest.mark.parametrize(
     "given",
     [
@@ -168,6 +193,7 @@ def test_an_at_sign_in_the_password_is_named_and_the_address_not_repeated(given:
     assert "ss" not in str(refusal.value).replace("password", "")
 
 
+@on_no_server
 @pytest.mark.parametrize(
     "given",
     [
