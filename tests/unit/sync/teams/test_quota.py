@@ -2,7 +2,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
@@ -23,6 +23,7 @@ from sync.teams.quota import (
     spend,
 )
 from tests.support.clocks import NOON, FakeClock
+from tests.support.properties import unhurried
 
 
 def test_spent_quota_is_free_again_after_the_window() -> None:
@@ -54,7 +55,7 @@ def test_half_a_second_is_one_pair_and_old_pairs_are_dropped() -> None:
     assert len(spend(spent, NOON + timedelta(minutes=5), 1)) == 1
 
 
-@settings(deadline=None)
+@unhurried
 @given(st.lists(st.tuples(st.floats(0, 20), st.integers(1, 40)), max_size=40), st.integers(1, 50))
 def test_no_thirty_seconds_ever_hold_more_than_the_limit(steps: list[tuple[float, int]], limit: int) -> None:
     quota, spent, now = Quota(limit), Spent(), NOON
@@ -139,7 +140,7 @@ def test_requests_count_from_their_response_on_and_while_they_are_in_flight() ->
     assert ledger.allowance([row], late + timedelta(seconds=WINDOW + MARGIN + 1)) == (None, 10)
 
 
-@settings(deadline=None)
+@unhurried
 @given(
     st.lists(st.tuples(st.floats(0, 40), st.floats(0, 40), st.floats(0, 30), st.integers(1, 40)), max_size=25),
     st.integers(1, 50),
