@@ -57,7 +57,7 @@ class RuleActs:
                 self.acts.choices.doubt_all(OPTED_OUT, view.cloudlink_account_id)
             await self._choose(SCOPE, view, wanted.as_json(), save)
             if not wanted.may_opt_out:
-                self.acts.choices.forget_all(OPTED_OUT, view.cloudlink_account_id)
+                self.acts.choices.forget_all(OPTED_OUT, view.cloudlink_account_id, False)
 
     async def opt_out(self, engine: Engine) -> None:
         """Someone decides not to be shown, or to be shown again."""
@@ -166,6 +166,7 @@ class RuleActs:
             self.acts.choices.doubt_all(MAPPED, account_id)
             removal = engine.mappings.remove(TENANT, view.id, view.revision, further[RECEPTION], ADMIN)
             await self._choose(SOME_MAPPINGS, view, {}, removal)
+            self.acts.choices.forget_all(MAPPED, account_id, "")
         elif case < 0.4:
             chosen: dict[LineState, Presence | None] = {line: dice.choice((None, *CHOICES)) for line in MAPPABLE}
             value = {RECEPTION: standard({line.value: shown for line, shown in chosen.items()})}

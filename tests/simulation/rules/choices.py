@@ -38,10 +38,10 @@ class Choices:
         """What everybody has of this kind changes with something else."""
         self.doubted |= {choice for choice in self.values if choice[:2] == (kind, account_id)}
 
-    def forget_all(self, kind: str, account_id: str) -> None:
+    def forget_all(self, kind: str, account_id: str, nothing: Value) -> None:
         """Nobody has it any more."""
         for choice in [each for each in self.values if each[:2] == (kind, account_id)]:
-            self.agree(choice, False)
+            self.agree(choice, nothing)
 
     def learn(self, seen: Mapping[Choice, Value], *, may_be_lost: bool) -> list[str]:
         """Compare with what the product shows: what was agreed must be there. Doubts end."""
