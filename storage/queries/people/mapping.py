@@ -104,6 +104,16 @@ def _shown(presences: Presences, line: SQLColumnExpression[str]) -> ColumnElemen
     return case(shows, value=line)
 
 
+async def figures(session: AsyncSession, trial: Selection) -> tuple[int, int, int]:
+    """How many would come, would go, and would have the mapping in all. Each person is judged once."""
+    applying = trial.mappings.applying().label("applying")
+    query = select(Person.mapping, applying, func.count()).where(*trial.considered())
+    found = (await session.exec(query.group_by(col(Person.mapping), applying))).all()
+    come = sum(count for before, after, count in found if before != trial.id == after)
+    go = sum(count for before, after, count in found if before == trial.id != after)
+    return come, go, sum(count for _, after, count in found if after == trial.id)
+
+
 async def concerned(
     session: AsyncSession, integration: Integration, mappings: Mappings, limit: int
 ) -> tuple[int, list[Concerned]]:
