@@ -120,7 +120,7 @@ class FakeIntegrations(IntegrationService, Editor, Overview, ConnectionTest):
     actors: list[Actor] = field(default_factory=list)
     accounts: list[CloudLinkAccount] = field(default_factory=list)
     apps: list[TeamsApp] = field(default_factory=list)
-    check: TeamsCheck = TeamsCheck("Contoso")
+    check: TeamsCheck = field(default_factory=lambda: TeamsCheck("Contoso"))
     stored: dict[str, tuple[str, IntegrationView]] = field(default_factory=dict)
 
     def _called(self, name: str, by: Actor | None = None) -> None:
