@@ -28,7 +28,7 @@ from sync.domain.errors import CredentialsWrong, Fault, SyncError, error_from
 from sync.domain.model import BOT, CredentialKind, IntegrationView, Service
 from sync.domain.reports import Cadence, report_in
 from sync.domain.rotation import OldSecretLeft
-from sync.problems.incidents import OWN
+from sync.problems.incidents import EVENTS, OWN
 from sync.problems.notice_plan import CLEAR, DIGEST, EXPIRY, PROBLEM, ROTATION, UPDATE
 
 INTEGRATIONS_SHOWN = 20
@@ -164,7 +164,8 @@ def _own_problem(texts: Texts, notice: NoticeView, service: str, since: str) -> 
     title = texts(f"notice.problem.{service}")
     box = own_problem(texts, service, notice.facts.get("context", {}), since)
     data = {"integration": notice.integration.id}
-    return title, "⚠️", [box], [button(texts("button.status"), "status.show", data), *_later(texts, notice)]
+    tried = [button(texts("button.test"), "test.run", data, style="positive")] if service == EVENTS else []
+    return title, "⚠️", [box], [*tried, button(texts("button.status"), "status.show", data), *_later(texts, notice)]
 
 
 def _clear(texts: Texts, notice: NoticeView, _now: datetime) -> NoticeParts:
