@@ -26,10 +26,18 @@ class Buckets:
     def take(self, key: Hashable, amount: int = 1) -> bool:
         """Whether the key's rate allows ``amount`` more now, which is then counted."""
         now = self._now()
-        left, at = self._buckets.pop(key, (self._rate.burst, now))
-        left = min(self._rate.burst, left + (now - at) * self._rate.per_second)
+        left = self._left(key, now)
+        self._buckets.pop(key, None)
         is_allowed = left >= amount
         self._buckets[key] = (left - amount * is_allowed, now)
         if len(self._buckets) > MAX_KEYS:
             del self._buckets[next(iter(self._buckets))]
         return is_allowed
+
+    def has(self, key: Hashable) -> bool:
+        """Whether ``take`` would be allowed now."""
+        return self._left(key, self._now()) >= 1
+
+    def _left(self, key: Hashable, now: float) -> float:
+        left, at = self._buckets.get(key, (self._rate.burst, now))
+        return min(self._rate.burst, left + (now - at) * self._rate.per_second)

@@ -43,7 +43,7 @@ class Database:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._transactions = transactions
-        self._writer = asyncio.Lock()
+        self._writer, self._turn = asyncio.Lock(), asyncio.Lock()
 
     @property
     def conninfo(self) -> str:
@@ -59,15 +59,16 @@ class Database:
     async def writing(self) -> AsyncIterator[AsyncSession]:
         """A session that reads in order to write: on SQLite there is no other writer until it ends.
 
-        Writers queue in this process instead of competing for the file's lock. Never wait for the network inside,
-        and never open a second one inside: it would wait for the first.
+        Writers queue in this process instead of competing for the file's lock, one of them for the next turn: so
+        ``transact`` waits for one at most, however many there are, and every second turn is theirs. Never wait for
+        the network inside, and never open a second one inside: it would wait for the first.
         """
         if not self.is_sqlite:
             async with self.session() as session:
                 await _check(session)
                 yield session
             return
-        async with self._writer, self.session() as session:
+        async with self._turn, self._writer, self.session() as session:
             await session.exec(text("BEGIN IMMEDIATE"))  # type: ignore[call-overload]
             await _check(session)
             yield session

@@ -2,7 +2,8 @@
 
 Each person has a rate. All people of a tenant who are not known to have a role share one more, and so do those who
 have one: no tenant's administrators slow down another's. Tenants share none.
-What exceeds a rate gets one polite answer, then silence. All of it is in memory, of bounded size, for each process.
+What exceeds a rate gets one polite answer, then silence; of many in a tenant only some get it, for an answer costs
+more than all the rest. All of it is in memory, of bounded size, for each process.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -31,14 +32,15 @@ Person = tuple[str, str]
 class CrowdRates:
     """``strangers`` is for all people of a tenant who are not known to have a role, ``known`` for the others.
 
-    ``answers`` is how often a person gets the polite answer, ``lookups`` how often it is read whether they have a
-    role, both while they are refused.
+    ``answers`` is how often a person gets the polite answer, ``all_answers`` how often a tenant's strangers do;
+    ``lookups`` is how often it is read whether a person has a role while they are refused.
     """
 
     person: Rate = Rate(30, 1.0)
     strangers: Rate = Rate(20, 2.0)
     known: Rate = Rate(200, 20.0)
     answers: Rate = Rate(1, 1 / 600)
+    all_answers: Rate = Rate(20, 0.5)
     lookups: Rate = Rate(1, 1 / 60)
 
 
@@ -54,6 +56,7 @@ class CrowdLimit:
         self._people, self._strangers = Buckets(rates.person, now), Buckets(rates.strangers, now)
         self._members = Buckets(rates.known, now)
         self._answers, self._lookups = Buckets(rates.answers, now), Buckets(rates.lookups, now)
+        self._all_answers = Buckets(rates.all_answers, now)
         self._known: dict[Person, None] = {}
         self._roles: BatchLoader[Person, bool] = BatchLoader(self._find)
 
@@ -63,10 +66,16 @@ class CrowdLimit:
             await proceed()
             return self._remember(person, context)
         context.measured.outcome = Outcome.REFUSED
-        if isinstance(context.turn.incoming.event, Message | Action) and self._answers.take(person):
+        if isinstance(context.turn.incoming.event, Message | Action) and self._is_answered(person):
             log.info("sender_limited", tenant=context.tenant, person=context.person)
             await context.turn.replace(cards.limited(context.texts), context.texts("limited.title"))
         return None
+
+    def _is_answered(self, person: Person) -> bool:
+        """Once each. A stranger left out because so many of the tenant were answered is answered later."""
+        if not self._answers.has(person):
+            return False
+        return (person in self._known or self._all_answers.take(person[0])) and self._answers.take(person)
 
     async def _may_speak(self, person: Person) -> bool:
         if not self._people.take(person):

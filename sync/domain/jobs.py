@@ -74,6 +74,10 @@ class Jobs(Protocol):
         """Queue all of these now: cheaper than one by one."""
         ...
 
+    async def queued(self, job: str) -> set[str]:
+        """The keys for which ``job`` is waiting, set for later or running."""
+        ...
+
     def held(self, transaction: Transaction, job: str, keys: Iterable[str]) -> set[str]:
         """Those of ``keys`` whose ``job`` runs here and cannot begin elsewhere before ``transaction`` ends.
 

@@ -19,9 +19,10 @@ from sync.credentials.expiry import listed
 from sync.credentials.new_secrets import Waiting, once_known
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
-from sync.domain.errors import SyncError
+from sync.domain.errors import Fault, ServiceUnavailable, SyncError
 from sync.domain.jobs import PUSH
 from sync.domain.model import Actor, CloudLinkAccount, CloudLinkCheck, Probe, Service, TeamsApp, TeamsCheck
+from sync.domain.services import PresenceService
 from sync.integrations.account_check import check_account
 from sync.integrations.way_in import WayIn
 from sync.problems import health
@@ -155,12 +156,11 @@ class ConnectionTest:
             )
             if probes[-1].error:
                 return probes
-            sample = await self._reserve_sample(integration)
             directory = await stack.enter_async_context(self._clients.directory(app))
             presence = self._clients.presence(app)
             return probes + await _run(
                 (Service.GRAPH, "directory", directory.organisation),
-                (Service.GRAPH, "presence", lambda: presence.read(sample)),
+                (Service.GRAPH, "presence", lambda: self._read_sample(integration, presence)),
             )
 
     async def _must_wait(self, integration_id: str) -> bool:
@@ -169,15 +169,19 @@ class ConnectionTest:
             sharing = await integrations.lock_sharing_quota(session, integration_id)
             return self._quota.allowance(sharing.values(), self._clock())[0] is not None
 
-    async def _reserve_sample(self, integration: Integration) -> list[str]:
-        """One matched user to read the presence of, if there is one; the read counts against the quota."""
+    async def _read_sample(self, integration: Integration, presence: PresenceService) -> None:
+        """Read the presence of one matched user, if there is one, within the quota."""
+        now = self._clock()
         async with self._database.writing() as session:
+            sharing = await integrations.lock_sharing_quota(session, integration.id)
             user = await people.matched_user(session, integration.id)
-            found = [user] if user else []
-            locked = await integrations.get_for_update(session, integration.id)
-            if locked and found:
-                self._quota.reserve(locked, len(found), self._clock())
-        return found
+            if user is None or integration.id not in sharing:
+                return
+            until, _ = self._quota.allowance(sharing.values(), now)
+            if until:
+                raise ServiceUnavailable(Fault.GRAPH_THROTTLED, (until - now).total_seconds())
+            self._quota.reserve(sharing[integration.id], 1, now)
+        await presence.read([user])
 
     async def _store(
         self, integration: Integration, probes: Sequence[Probe], *, healing: Collection[Service]

@@ -39,6 +39,23 @@ async def _kept(session: AsyncSession, leaving: Integration, now: datetime) -> L
     return kept
 
 
+async def spenders_of(session: AsyncSession, former: Integration, now: datetime) -> list[Integration | LeftQuota]:
+    """Who share the quota of the application that ``former`` holds, locked: its requests count with the first.
+
+    The integration itself may use another application by now. The session must not have locked an integration
+    before.
+    """
+    others = await integrations.list_sharing(session, former)
+    rows = await integrations.list_for_update(session, [former.id, *(each.id for each in others)])
+    application = former.tenant_id, former.client_id
+    sharing = [row for row in rows if (row.tenant_id, row.client_id) == application]
+    kept = await left_quotas.of_application(session, former)
+    if kept is None and not any(row.owner_tenant == former.owner_tenant for row in sharing):
+        kept = await _kept(session, former, now)
+    own = sorted(sharing, key=lambda row: (row.owner_tenant != former.owner_tenant, row.id != former.id))
+    return [kept, *own] if kept else [*own]
+
+
 async def take_up_quota(session: AsyncSession, integration: Integration) -> None:
     """It begins to use its application, and continues with what was left of it."""
     if kept := await left_quotas.of_application(session, integration):

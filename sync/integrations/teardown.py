@@ -18,6 +18,7 @@ from sync.domain.changes import Change, ClearPresence, Done, SetPresence
 from sync.domain.context import Context
 from sync.domain.errors import SyncError
 from sync.domain.services import MAX_CHANGES
+from sync.integrations.left_quota import spenders_of
 from sync.presence.plan import SESSION_SECONDS
 from sync.presence.shared_sessions import wishes_of_others
 from sync.teams.quota import QuotaLedger
@@ -43,23 +44,21 @@ class TenantTeardown:
 
         If the process ends in between, the next push sets them again a little later.
         """
-        now = self._clock()
-        again = now + timedelta(seconds=6 * self._timeout)
+        again = self._clock() + timedelta(seconds=6 * self._timeout)
         async with self._database.writing() as session:
-            sharing = await integrations.lock_sharing_quota(session, integration.id)
-            found = await people.mark_applied_unsure(session, integration.id, again)
-            user_ids = found[: self._quota.allowance(sharing.values(), now)[1]]
-            if locked := sharing.get(integration.id):
-                self._quota.reserve(locked, len(user_ids), now)
+            await integrations.get_for_update(session, integration.id)
+            user_ids = await people.mark_applied_unsure(session, integration.id, again)
         await self.clear(integration, user_ids)
 
     async def clear(self, integration: Integration, user_ids: Sequence[str]) -> None:
-        """Clear the presence of these Teams users with the credentials that ``integration`` holds."""
+        """Clear the presence of these users with the credentials that ``integration`` holds, within the quota."""
+        if not user_ids:
+            return
         cleared = 0
         try:
             app = self._credentials.app(integration)
             service = self._clients.presence(app)
-            changes = await self._changes(integration, user_ids)
+            changes = await self._changes(integration, await self._reserve(integration, user_ids))
             async with asyncio.timeout(self._timeout):
                 for start in range(0, len(changes), MAX_CHANGES):
                     outcomes = await service.push(changes[start : start + MAX_CHANGES])
@@ -67,9 +66,17 @@ class TenantTeardown:
             self._clients.forget(app)
         except (SyncError, TimeoutError) as error:
             log.warning("old_tenant_unreachable", integration=integration.id, error=type(error).__name__)
-        if user_ids:
-            left = len(user_ids) - cleared
-            log.info("old_tenant_cleared", integration=integration.id, cleared=cleared, left_to_expire=left)
+        left = len(user_ids) - cleared
+        log.info("old_tenant_cleared", integration=integration.id, cleared=cleared, left_to_expire=left)
+
+    async def _reserve(self, integration: Integration, user_ids: Sequence[str]) -> Sequence[str]:
+        """As many of these users as the quota of its application has room for: they are counted."""
+        now = self._clock()
+        async with self._database.writing() as session:
+            spenders = await spenders_of(session, integration, now)
+            room = self._quota.allowance(spenders, now)[1]
+            self._quota.reserve(spenders[0], len(user_ids[:room]), now)
+        return user_ids[:room]
 
     async def _changes(self, integration: Integration, user_ids: Sequence[str]) -> list[Change]:
         """What to send for each user: what another integration with the same application wishes, else nothing."""

@@ -72,6 +72,10 @@ class LocalJobs:
         for job, key in wanted:
             await self.defer(job, key)
 
+    async def queued(self, job: str) -> set[str]:
+        waiting = [name for names in self._waiting.values() for name in names]
+        return {key for name, key in (*waiting, *self._timers, *self._running) if name == job}
+
     def held(self, transaction: Transaction, job: str, keys: Iterable[str]) -> set[str]:
         """All: nobody else runs jobs."""
         return set(keys)

@@ -124,6 +124,9 @@ class PostgresJobs:
     async def waiting(self) -> int | None:
         return await self._queue.count_due()
 
+    async def queued(self, job: str) -> set[str]:
+        return await self._queue.keys_of(job)
+
     def held(self, transaction: Transaction, job: str, keys: Iterable[str]) -> set[str]:
         ids = {self._ids[job, key]: key for key in keys if (job, key) in self._ids}
         return {ids[job_id] for job_id in still_started(transaction, ids)} if ids else set()

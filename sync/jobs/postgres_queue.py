@@ -186,6 +186,12 @@ class PostgresQueue:
             for name in wanted:
                 await self.enqueue(name)
 
+    async def keys_of(self, job: str) -> set[str]:
+        """The keys for which the job is queued or being run."""
+        query = "SELECT args ->> 'key' AS key FROM procrastinate_jobs WHERE task_name = %(job)s"
+        rows = await self._app.connector.execute_query_all_async(query, job=job)
+        return {row["key"] for row in rows}
+
     async def count_due(self) -> int | None:
         """How many jobs are due and not started; None while the database is unavailable."""
         query = (

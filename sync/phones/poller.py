@@ -26,6 +26,7 @@ from sync.domain.model import Service
 from sync.flow.flow import Flow
 from sync.flow.line_state import unknown_phone
 from sync.phones import missed_alert
+from sync.phones.poll_pace import PollPace
 from sync.problems import health
 
 CHUNK = 25
@@ -63,6 +64,7 @@ class Poller:
         self._jobs = context.jobs
         self._clock = context.clock
         self._poll_sample_every = poll_sample_every
+        self._pace = PollPace(context.steady)
 
     async def poll(self, integration_id: str) -> None:
         """The job: begin to read every matched person's phone, unless that is under way."""
@@ -91,40 +93,47 @@ class Poller:
             await self._jobs.defer(POLL_NOW, integration_id, at=max(next_at, self._clock() + pause))
 
     async def _begin_round(self, integration_id: str, *, whole: bool) -> None:
-        now = due_at = self._clock()
+        now, pause = self._clock(), timedelta(0)
         async with self._database.writing() as session:
             integration = await integrations.get_for_update(session, integration_id)
             if integration is None or not integration.enabled:
                 return
             current = await polls.next_chunk(session, integration_id)
             if current:
-                due_at = now + await self._pause(session, integration)
+                pause = await self._pause(session, integration)
             if current is None or not _covers(current, integration, whole):
                 extensions = await self._extensions(session, integration_id, whole, now)
                 await polls.begin(session, integration_id, _chunks(extensions), now, whole=whole)
                 if not extensions:
                     integration.polled_at, integration.catch_up_since = now, None
-        await self._jobs.defer(POLL_CHUNK, integration_id, at=due_at)
+        await self._plan(integration_id, pause)
+
+    async def _plan(self, integration_id: str, pause: timedelta) -> None:
+        wait = self._pace.plan(integration_id, pause)
+        await self._jobs.defer(POLL_CHUNK, integration_id, at=self._clock() + wait)
 
     async def poll_chunk(self, integration_id: str) -> None:
         """The job: read the round's next phones, and queue its next run. A failure marks CloudLink unhealthy."""
+        if not await self._pace.may_begin(integration_id):
+            await self._plan(integration_id, timedelta(0))
+            return
         async with self._database.session() as session:
             integration = await integrations.get(session, integration_id)
             chunk = await polls.next_chunk(session, integration_id)
         if integration is None or not integration.enabled:
             return
-        next_at = None
+        pause = None
         if chunk:
             try:
                 await self._read(integration, chunk.extensions)
             except SyncError as error:
                 await self._postpone(integration, chunk, error)
                 return
-            next_at = await self._finish(chunk)
-        if next_at:
-            await self._jobs.defer(POLL_CHUNK, integration_id, at=next_at)
-        else:
+            pause = await self._finish(chunk)
+        if pause is None:
             await self._jobs.defer(PUSH, integration_id)
+        else:
+            await self._plan(integration_id, pause)
 
     async def refresh(self, integration: Integration, at_most: int) -> None:
         """Read and store these many phones now, without pauses. Raises ``SyncError``."""
@@ -168,8 +177,8 @@ class Poller:
                 await health.mark_unhealthy(session, integration.id, error, now, Service.CLOUDLINK)
             await polls.postpone(session, chunk)
 
-    async def _finish(self, chunk: PollChunk) -> datetime | None:
-        """The chunk was read; returns when to read the next one, None after the last."""
+    async def _finish(self, chunk: PollChunk) -> timedelta | None:
+        """The chunk was read; returns how long to pause before the next one, None after the last."""
         now = self._clock()
         async with self._database.writing() as session:
             integration = await integrations.get_for_update(session, chunk.integration_id)
@@ -177,7 +186,7 @@ class Poller:
                 return None
             await polls.remove(session, chunk)
             if await polls.next_chunk(session, chunk.integration_id):
-                return now + await self._pause(session, integration)
+                return await self._pause(session, integration)
             integration.polled_at = chunk.began_at
             if _covers(chunk, integration, whole=True):
                 integration.catch_up_since = None

@@ -20,6 +20,7 @@ from sync.domain.jobs import (
     INSTALL,
     MATCH,
     POLL,
+    POLL_CHUNK,
     POLL_SAMPLE,
     PROBE,
     PUSH,
@@ -125,8 +126,10 @@ class Scheduler:
             opened = await problems.open_by_integration(session)
             next_push = await people.next_due_by_integration(session, now)
             last_reads = await effects.last_reads(session, now - READABLE_AFTER)
+        polled = await self._jobs.queued(POLL_CHUNK)
         for row in rows:
-            due += [(job, row.id) for job in self.due(row, opened.get(row.id, []), next_push.get(row.id), now)]
+            jobs = self.due(row, opened.get(row.id, []), next_push.get(row.id), now)
+            due += [(job, row.id) for job in jobs if job not in (POLL, POLL_SAMPLE) or row.id not in polled]
         due += [
             (READ_BACK, key)
             for key in due_read_backs(last_reads, opened, self._every.read_back, self._every.read_back_refused, now)

@@ -78,6 +78,8 @@ def _integration(
         subscription_id=next(iter(tenant.subscriptions)),
         subscription_url_hash=hashed(url),
         subscribed_at=lately(hours=12),
+        live_since=now - timedelta(hours=12),
+        last_webhook_at=lately(minutes=5),
         subscription_checked_at=lately(minutes=5),
         polled_at=lately(minutes=5),
         matched_at=lately(minutes=15),

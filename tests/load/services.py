@@ -19,6 +19,7 @@ from tests.load.fleet import SHOWN_IN_A_CALL, Phone, Tenant, all_phones
 
 WINDOW = 30.0
 VERSION = "2017-09-01"
+FREE = ("Available", "Available")
 ROLES = ["User.Read.All", "Presence.ReadWrite.All"]
 
 
@@ -116,12 +117,16 @@ class Services:
         tenant = self._bearer(request)
         if self._spend(tenant, 1):
             return web.Response(status=429, headers={"Retry-After": "10"})
-        self.counts["status messages read"] += 1
+        self.counts["presences read"] += 1
         phones = [self._by_teams_id[each] for each in orjson.loads(await request.read())["ids"]]
         return _json(
             {
                 "value": [
-                    {"id": phone.teams_id, "statusMessage": {"message": {"content": phone.message}}}
+                    {
+                        "id": phone.teams_id,
+                        **dict(zip(("availability", "activity"), phone.shown or FREE, strict=True)),
+                        "statusMessage": {"message": {"content": phone.message}},
+                    }
                     for phone in phones
                 ]
             }
@@ -131,8 +136,12 @@ class Services:
         return _json({"value": [{"id": self._bearer(request).tenant_id, "displayName": "Tenant"}]})
 
     async def directory(self, request: web.Request) -> web.Response:
+        """Everybody, and later that nobody has changed."""
         self.counts["directories read"] += 1
         tenant = self._bearer(request)
+        link = {"@odata.deltaLink": f"http://{request.host}{request.path}?$deltatoken=latest"}
+        if "$deltatoken" in request.query:
+            return _json({"value": [], **link})
         users = [
             {
                 "id": phone.teams_id,
@@ -142,7 +151,7 @@ class Services:
             }
             for phone in tenant.phones
         ]
-        return _json({"value": users})
+        return _json({"value": users, **link})
 
     # CloudLink
 
@@ -203,7 +212,7 @@ class Services:
             web.post("/v1.0/communications/getPresencesByUserId", self.presences),
             web.get(endpoint, self.endpoint),
             web.get(endpoint + "/calls", self.calls),
-            web.get("/v1.0/users", self.directory),
+            web.get("/v1.0/users/delta()", self.directory),
             web.get("/v1.0/organization", self.organisation),
             web.post(f"/authentication/{VERSION}/token", self.cloudlink_token),
             web.get(f"/admin/{VERSION}/accounts/{{account}}/users", self.users),

@@ -28,6 +28,23 @@ async def test_writers_queue_and_none_loses_what_another_wrote(tmp_path: Path) -
         assert (await read_integration(database)).feature_version == 21
 
 
+async def test_on_sqlite_a_tick_waits_for_one_writer_at_most_and_writers_for_one_tick_each(tmp_path: Path) -> None:
+    async with open_database(f"sqlite:///{tmp_path / 'a.db'}") as database:
+        order: list[str] = []
+
+        async def write() -> None:
+            async with database.writing():
+                order.append("writer")
+
+        async def tick() -> None:
+            for _ in range(3):
+                await database.transact(lambda transaction: transaction.rows("SELECT 1"))
+                order.append("tick")
+
+        await asyncio.gather(*(write() for _ in range(5)), tick())
+        assert order == ["writer", "tick", "writer", "tick", "writer", "tick", "writer", "writer"]
+
+
 async def test_a_locked_row_is_read_in_its_newest_state(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, integration())

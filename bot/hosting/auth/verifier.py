@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import sha256
 from math import isfinite
 from typing import Any
 
@@ -12,6 +13,8 @@ from bot.hosting.refusals import Refused
 from core.clock import Clock
 
 LEEWAY = timedelta(minutes=5)
+MAX_VERIFIED = 100
+"""Tokens that are remembered: Teams sends each for an hour, and verifying it is a third of refusing a message."""
 ALGORITHM = "RS256"
 _OPTIONS: Any = {
     "require": ["iss", "aud", "exp"],
@@ -37,6 +40,15 @@ class Caller:
             raise Refused(401, "token_endorsement")
 
 
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The claims of a token whose signature ``key`` verified."""
+
+    key_id: str
+    key: SigningKey
+    claims: dict[str, Any]
+
+
 class Verifier:
     """Checks the bearer token of a request: signature, issuer, audience, lifetime.
 
@@ -48,30 +60,31 @@ class Verifier:
         self._issuer = issuer
         self._keys = keys
         self._clock = clock
+        self._verified: dict[bytes, Verified] = {}
 
     async def verify(self, authorization: str | None) -> Caller:
         """Return the verified caller. Raises ``Refused`` (401); its reason never contains a part of the token."""
         token = _bearer(authorization)
-        key = await self._key_of(token)
-        claims = self._claims(token, key)
+        claims, key = await self._verify_signature(token)
         self._check_lifetime(claims)
         service_url = claims.get("serviceurl")
         if not isinstance(service_url, str):
             raise Refused(401, "token_service_url")
         return Caller(service_url, key.endorsements)
 
-    async def _key_of(self, token: str) -> SigningKey:
-        try:
-            header = jwt.get_unverified_header(token)
-        except jwt.PyJWTError:
-            raise Refused(401, "token_garbage") from None
-        if header.get("alg") != ALGORITHM:
-            raise Refused(401, "token_algorithm")
-        key_id = header.get("kid")
-        key = await self._keys.find(key_id) if isinstance(key_id, str) else None
+    async def _verify_signature(self, token: str) -> tuple[dict[str, Any], SigningKey]:
+        """The claims and the key, which is looked up each time: it may have been withdrawn."""
+        name = sha256(token.encode()).digest()
+        known = self._verified.get(name)
+        key_id = known.key_id if known else _key_id(token)
+        key = await self._keys.find(key_id)
         if key is None:
             raise Refused(401, "token_key_unknown")
-        return key
+        if known is None or known.key is not key:
+            self._verified[name] = known = Verified(key_id, key, self._claims(token, key))
+            if len(self._verified) > MAX_VERIFIED:
+                del self._verified[next(iter(self._verified))]
+        return known.claims, key
 
     def _claims(self, token: str, key: SigningKey) -> dict[str, Any]:
         try:
@@ -93,6 +106,19 @@ class Verifier:
             raise Refused(401, "token_expired")
         if "nbf" in claims and now < _seconds(claims, "nbf") - leeway:
             raise Refused(401, "token_not_yet_valid")
+
+
+def _key_id(token: str) -> str:
+    try:
+        header = jwt.get_unverified_header(token)
+    except jwt.PyJWTError:
+        raise Refused(401, "token_garbage") from None
+    if header.get("alg") != ALGORITHM:
+        raise Refused(401, "token_algorithm")
+    key_id = header.get("kid")
+    if not isinstance(key_id, str):
+        raise Refused(401, "token_key_unknown")
+    return key_id
 
 
 def _bearer(authorization: str | None) -> str:

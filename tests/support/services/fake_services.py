@@ -241,6 +241,9 @@ class FakeJobs:
         for job, key in names:
             await self.defer(job, key)
 
+    async def queued(self, job: str) -> set[str]:
+        return {key for name, key, _ in self.deferred if name == job}
+
     def held(self, transaction: Transaction, job: str, keys: Iterable[str]) -> set[str]:
         return set(keys) - self.taken_over
 

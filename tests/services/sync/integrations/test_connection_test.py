@@ -130,6 +130,21 @@ async def test_a_connection_test_closes_problems_and_stops_at_the_first_failure_
         assert await at.faults() == ["cloudlink.refused"]
 
 
+@pytest.mark.parametrize(("spent", "is_read"), [(1499, True), (1500, False)])
+async def test_a_connection_test_reads_presence_within_the_quota_of_all_who_share_it(
+    tmp_path: Path, spent: int, is_read: bool
+) -> None:
+    async with setting(tmp_path) as at:
+        await stored(at.database, integration(id="i2", name="Second", quota_spent=[[NOON.timestamp(), spent]]))
+        *_, presence = await at.connection_test.test("t1", "i1", ADA)
+        assert (presence.step, presence.error is None, bool(at.clients.graph.asked)) == (
+            "presence",
+            is_read,
+            is_read,
+        )
+        assert is_read or (presence.error and presence.error.fault is Fault.GRAPH_THROTTLED)
+
+
 async def test_secrets_that_no_key_decrypts_are_reported_as_problems(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, integration())

@@ -8,6 +8,8 @@ from prometheus_client import CollectorRegistry
 
 from core.metrics import Metrics
 from storage.encryption import Encryption
+from storage.queries import integrations, left_quotas
+from storage.tables.integrations import LeftQuota
 from sync.credentials.store import CredentialStore
 from sync.domain.changes import ClearPresence, SetPresence
 from sync.domain.presence import Presence
@@ -68,3 +70,32 @@ async def test_what_another_integration_wishes_is_left_to_it(tmp_path: Path) -> 
         before = await read_integration(database)
         await TenantTeardown(context_of(database, clients), CredentialStore(ENCRYPTION), quota).clear_all(before)
         assert clients.graph.sent == [SetPresence("teams p1", Presence.PRESENTING, 14_400)]
+
+
+@pytest.mark.parametrize(("spent", "cleared"), [(0, 2), (4, 1), (5, 0)])
+async def test_after_the_move_the_old_application_still_counts_what_is_cleared_there(
+    tmp_path: Path, spent: int, cleared: int
+) -> None:
+    clients, quota = FakeServiceClients(), QuotaLedger(Quota(5), Metrics(CollectorRegistry()))
+    async with empty_store(tmp_path) as database:
+        former = with_secrets(integration(), ENCRYPTION, client_secret_sealed="secret")
+        await stored(
+            database, with_secrets(integration(client_id="new"), ENCRYPTION, client_secret_sealed="secret")
+        )
+        async with database.writing() as session:
+            for each in await integrations.list_for_update(session, ["i1"]):
+                quota.reserve(each, 5, NOON)
+        if spent:
+            quota_spent = [[NOON.timestamp(), spent]]
+            await stored(
+                database,
+                LeftQuota(tenant_id="entra", client_id="app", left_at=NOON, quota_limit=9, quota_spent=quota_spent),
+            )
+        teardown = TenantTeardown(context_of(database, clients), CredentialStore(ENCRYPTION), quota)
+        await teardown.clear(former, ["p1", "p2"])
+        assert clients.graph.sent == [ClearPresence("p1"), ClearPresence("p2")][:cleared]
+        async with database.session() as session:
+            left = await left_quotas.of_application(session, former)
+        assert left
+        assert sum(pair[1] for pair in left.quota_spent) == spent + cleared
+        assert sum(pair[1] for pair in (await read_integration(database)).quota_spent) == 5

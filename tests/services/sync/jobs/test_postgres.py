@@ -52,7 +52,9 @@ async def test_only_jobs_that_are_due_count_as_waiting(conninfo: str) -> None:
         await jobs.defer("work", "a")
         await jobs.defer("work", "b")
         await jobs.defer("work", "b", at=utc_now() + timedelta(hours=1))
+        await jobs.defer("work", "c", at=utc_now() + timedelta(hours=1))
         assert await jobs.waiting() == 2
+        assert await jobs.queued("work") == {"a", "b", "c"}
 
 
 async def test_the_metrics_of_every_job_exist_before_its_first_run(conninfo: str) -> None:

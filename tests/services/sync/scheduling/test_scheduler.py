@@ -124,6 +124,15 @@ async def test_a_run_queues_what_is_due_and_the_next_run(tmp_path: Path) -> None
         ]
 
 
+async def test_a_round_of_polling_that_is_under_way_is_not_begun_again(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(database, fresh(catch_up_since=NOON), fresh(id="i2", catch_up_since=NOON))
+        jobs = FakeJobs()
+        await jobs.defer("poll_chunk", "i1", NOON + timedelta(minutes=4))
+        await scheduler_of(database, jobs).schedule("all")
+        assert [name for name in jobs.deferred if name[0] == "poll"] == [("poll", "i2", None)]
+
+
 async def test_at_start_phones_are_polled_before_anything_is_pushed(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, fresh(), fresh(id="i2", enabled=False))

@@ -85,6 +85,9 @@ class Deferred:
         for job, key in names:
             await self.defer(job, key)
 
+    async def queued(self, job: str) -> set[str]:
+        return set()
+
     def held(self, transaction: Transaction, job: str, keys: Iterable[str]) -> set[str]:
         return set(keys)
 

@@ -80,6 +80,38 @@ async def test_clocks_may_differ_by_five_minutes_and_no_more() -> None:
         assert (await bot.post(bot.activity(), token=bot.token(nbf=later - 1)))[0] == 200
 
 
+@pytest.mark.parametrize(
+    ("replaced_by", "reason"), [("key-1", "token_InvalidSignatureError"), ("key-2", "token_key_unknown")]
+)
+async def test_a_token_that_was_accepted_is_refused_once_its_key_is_withdrawn(
+    replaced_by: str, reason: str
+) -> None:
+    """Also where another key has its id by now."""
+    async with open_bot() as bot:
+        token = bot.token()
+        for _ in range(2):
+            assert (await bot.post(bot.activity(), token=token))[0] == 200
+        bot.turns.clear()
+        another = rsa.generate_private_key(65537, 2048)
+        bot.issuer.roll_over(replaced_by)
+        bot.issuer.keys[replaced_by] = (another, ["msteams"])
+        bot.clock.advance(minutes=2)
+        bot.issuer.add_key("key-3")
+        assert (await bot.post(bot.activity(), token=bot.token()))[0] == 200
+        bot.turns.clear()
+        assert await _refused(bot, token) == reason
+
+
+async def test_altered_claims_are_refused_with_the_signature_of_an_accepted_token() -> None:
+    async with open_bot() as bot:
+        token = bot.token()
+        assert (await bot.post(bot.activity(), token=token))[0] == 200
+        bot.turns.clear()
+        head, _, signature = token.split(".")
+        _, payload, _ = bot.token(serviceurl="https://smba.trafficmanager.net/").split(".")
+        assert await _refused(bot, f"{head}.{payload}.{signature}") == "token_InvalidSignatureError"
+
+
 async def test_an_unsigned_token_is_refused() -> None:
     async with open_bot() as bot:
         claims = jwt.decode(bot.token(), options={"verify_signature": False})
