@@ -44,9 +44,9 @@ async def proxy(to: int | None = None) -> AsyncIterator[tuple[str, list[str]]]:
         if to is None:
             writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
         else:
-            back, forth = await asyncio.open_connection("127.0.0.1", to)
+            back, there = await asyncio.open_connection("127.0.0.1", to)
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            await asyncio.gather(passed_on(reader, forth), passed_on(back, writer))
+            await asyncio.gather(passed_on(reader, there), passed_on(back, writer))
         with suppress(ConnectionError):
             await writer.drain()
         writer.close()
