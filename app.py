@@ -56,7 +56,7 @@ from core.logging import configure_logging
 from core.metrics import Metrics
 from core.shutdown import ShutdownDeadline
 from settings import Settings
-from storage.database import Database, database_url, make_private_folder, open_database
+from storage.database import BUSY_AT_START, Database, database_url, make_private_folder, open_database
 from storage.encryption import Encryption
 from storage.keys import KeySource, KeysUnavailable, load_keys, open_encryption
 from storage.maintenance import copy_and_report, re_encrypt_and_report
@@ -267,9 +267,10 @@ async def open_applications(
     _check_role(settings, role)
     keys = await load_keys(_key_source(settings))
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(open_store(settings))
-        await migrate(database)
-        encryption = await open_encryption(database, keys)
+        async with open_store(settings) as starting:
+            await migrate(starting)
+            encryption = await open_encryption(starting, keys)
+        database = await stack.enter_async_context(open_database(settings.database_address))
         registry = CollectorRegistry()
         metrics, skew = Metrics(registry), ClockSkewMonitor(utc_now)
         http = await stack.enter_async_context(open_http([skew.tracing(), tracing(metrics)]))
@@ -386,9 +387,9 @@ def _job_queue(database: Database, metrics: Metrics, role: Role, deadline: Shutd
 
 @asynccontextmanager
 async def open_store(settings: Settings) -> AsyncIterator[Database]:
-    """The database that the settings name; its folder is created first."""
+    """The database that the settings name, to prepare a start or do one thing; its folder is created first."""
     make_private_folder(settings.data_dir)
-    async with open_database(settings.database_address) as database:
+    async with open_database(settings.database_address, BUSY_AT_START) as database:
         yield database
 
 

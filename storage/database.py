@@ -2,9 +2,10 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -27,6 +28,9 @@ Guard = Callable[[AsyncSession], Awaitable[None]]
 """Checks, first in a transaction, whether it may write; raises if not."""
 
 _guard: ContextVar[Guard | None] = ContextVar("guard", default=None)
+
+BUSY, BUSY_AT_START = 5, 60
+"""Seconds that SQLite waits for another process that writes; a start has nothing else to do."""
 
 CONNECTIONS = 10
 """How many connections a process keeps open, for sessions and for ticks each: opening one costs more than most
@@ -182,8 +186,11 @@ def sync_url(url: str | URL) -> URL:
 
 
 @asynccontextmanager
-async def open_database(url: str) -> AsyncIterator[Database]:
-    """A database for the length of the block. Raises ``ValueError`` for an address that cannot be one."""
+async def open_database(url: str, busy: int = BUSY) -> AsyncIterator[Database]:
+    """A database for the length of the block. Raises ``ValueError`` for an address that cannot be one.
+
+    ``busy`` is how many seconds SQLite waits for another process that writes, before it raises an error.
+    """
     address = database_url(url)
     if not address.drivername.startswith("sqlite"):
         limits = {"pool_size": CONNECTIONS, "max_overflow": 0}
@@ -195,8 +202,8 @@ async def open_database(url: str) -> AsyncIterator[Database]:
         driver = {"async_creator_fn": open_connection}
         engine = create_async_engine(address, pool_size=CONNECTIONS, connect_args=driver)
         blocking = create_engine(sync_url(address))
-    configure_connections(engine.sync_engine)
-    configure_connections(blocking, durable=True)
+    configure_connections(engine.sync_engine, busy=busy)
+    configure_connections(blocking, durable=True, busy=busy)
     transactions = ThreadedTransactions(blocking, 1 if blocking.dialect.name == "sqlite" else CONNECTIONS)
     try:
         yield Database(engine, transactions)
@@ -225,26 +232,23 @@ def _make_private_file(path: Path) -> None:
                 file.chmod(0o600)
 
 
-def configure_connections(engine: Engine, *, durable: bool = False) -> None:
+def configure_connections(engine: Engine, *, durable: bool = False, busy: int = BUSY) -> None:
     """Set up each new connection of ``engine`` as this program needs it.
 
     ``durable``: what is committed on SQLite survives a loss of power too, as it always does on PostgreSQL
     (SQLite: "PRAGMA synchronous", with a write-ahead log).
     """
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _configure_sqlite_durably if durable else _configure_sqlite)
+        values = f"busy_timeout={1000 * busy}", "journal_mode=WAL", f"synchronous={'FULL' if durable else 'NORMAL'}"
+        event.listen(engine, "connect", partial(_configure_sqlite, values))
     else:
         from storage.postgres_text import strip_nul  # slow to import
 
         event.listen(engine, "connect", strip_nul)
 
 
-def _configure_sqlite(connection: Any, _record: Any, synchronous: str = "NORMAL") -> None:
+def _configure_sqlite(values: Sequence[str], connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", "busy_timeout=5000", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
+    for value in (*values, "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {value}")
     cursor.close()
-
-
-def _configure_sqlite_durably(connection: Any, record: Any) -> None:
-    _configure_sqlite(connection, record, "FULL")

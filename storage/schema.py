@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from core.errors import CloudLinkPresenceError
-from storage.database import Database, sync_url
+from storage.database import BUSY_AT_START, Database, sync_url
 
 HEAD = "0033"
 """The newest migration; a test compares it with the folder ``migrations/versions``."""
@@ -56,7 +56,8 @@ async def stored_version(database: Database) -> str | None:
 
 
 def _connect_and_upgrade(url: URL) -> str | None:
-    engine = create_engine(url, poolclass=NullPool)
+    waiting = {"timeout": BUSY_AT_START} if url.drivername == "sqlite" else {}
+    engine = create_engine(url, poolclass=NullPool, connect_args=waiting)
     try:
         with engine.begin() as connection:
             return upgrade_exclusively(connection)

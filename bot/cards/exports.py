@@ -19,11 +19,12 @@ def people_card(texts: Texts, integration: IntegrationView, link: Link | None) -
     return _card(texts, texts("export.people.title"), subtitle, said, link, importing, back)
 
 
-def report_card(texts: Texts, integration: IntegrationView, link: Link | None) -> Card:
-    """The link to the figures and faults of the last week as CSV."""
-    back = button(texts("button.report"), "report.show", {"integration": integration.id})
+def report_card(texts: Texts, integration: IntegrationView, link: Link | None, days: int) -> Card:
+    """The link to the figures and faults of the last ``days`` as CSV."""
+    back = button(texts("button.report"), "report.show", {"integration": integration.id, "days": str(days)})
     subtitle = capped(integration.name, 40)
-    return _card(texts, texts("export.report.title"), subtitle, texts("export.report.what"), link, back)
+    what = texts.plural("export.report.what", days)
+    return _card(texts, texts("export.report.title"), subtitle, what, link, back)
 
 
 def diagnostics_card(texts: Texts, link: Link | None) -> Card:

@@ -53,6 +53,7 @@ ACTS: Mapping[str, str] = {
     "remove.now": "remove.ask",
     "rotate.save": "rotate.progress",
     "rotate.start": "rotate.progress",
+    "mapping.rules_save": "mapping.some",
     "schedule.save": "schedule.show",
     "scope.save": "scope.show",
     "setup.now": "enable.preview",

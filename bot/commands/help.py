@@ -14,7 +14,7 @@ GROUPS = {
     "rules": ("mapping", "schedule", "messages", "scope", "import_people"),
     "change": ("setup", "enable", "disable", "edit", "update", "remove"),
     "secrets": ("rotate", "auto_rotate", "certificate", "monitors"),
-    "chat": ("alerts", "admins", "export", "language"),
+    "administrators": ("alerts", "admins", "export", "language"),
 }
 """The keys of commands by group, at most six each."""
 

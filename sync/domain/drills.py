@@ -35,7 +35,8 @@ class Moment:
 class Drill:
     """A rehearsed failure: the facts of the alert and of its all-clear, and the status as it would be.
 
-    ``names`` are the first few of those on the phone now. ``alerted`` people and channels would get the alert.
+    ``calls`` are people on the phone now who are shown in Teams, ``names`` the first few. ``alerted`` people
+    and channels would get the alert.
     """
 
     rehearsal: Rehearsal
@@ -43,5 +44,6 @@ class Drill:
     alert: Mapping[str, Any]
     clear: Mapping[str, Any]
     moments: tuple[Moment, ...]
+    calls: int
     names: tuple[str, ...]
     alerted: int

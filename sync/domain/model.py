@@ -1,9 +1,10 @@
 """What the bot passes to sync, and what sync returns: plain values, no secrets in any ``repr``."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 
 from core.errors import CloudLinkPresenceError
 from sync.domain.errors import SyncError
@@ -214,13 +215,62 @@ class Replay:
     is_today: bool = False
 
 
+class RuleKind(StrEnum):
+    EXTENSIONS = "extensions"
+    ADDRESS = "address"
+    SITE = "site"
+    GROUP = "group"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Selects people.
+
+    ``value`` is a range of extensions such as ``200-299`` or a single one, a pattern of addresses such as
+    ``*@sales.example``, the id of a site, or the object id of a group, whose ``name`` people know.
+    """
+
+    kind: RuleKind
+    value: str
+    name: str = ""
+
+    @property
+    def key(self) -> str:
+        """How the rule is named where it decided about a person."""
+        return f"{self.kind}:{self.value}"
+
+    @property
+    def said(self) -> str:
+        return self.name or self.value
+
+
+Rules = tuple[Rule, ...]
+
+
+def rules_of(stored: Iterable[Mapping[str, Any]]) -> Rules:
+    """Rules as ``stored_rules`` wrote them."""
+    return tuple(Rule(RuleKind(each["kind"]), each["value"], each["name"]) for each in stored)
+
+
+def stored_rules(rules: Rules) -> list[dict[str, str]]:
+    return [{"kind": rule.kind.value, "value": rule.value, "name": rule.name} for rule in rules]
+
+
+def of_kind(rules: Rules, kind: RuleKind) -> Rules:
+    return tuple(rule for rule in rules if rule.kind is kind)
+
+
 @dataclass(frozen=True, slots=True)
 class FurtherMapping:
-    """What Teams shows for some people; ``overrides`` is as in ``IntegrationView.mapping``."""
+    """What Teams shows for some people; ``overrides`` is as in ``IntegrationView.mapping``.
+
+    They are those for whom it is chosen by name, and those whom a rule selects.
+    """
 
     id: str
     name: str
     overrides: Mapping[str, str | None] = field(default_factory=dict)
+    rules: Rules = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +351,7 @@ class Status:
     ``proof`` is what Teams was read to show; ``delay`` None without a change in the last hour. ``shown_since`` is
     since when Teams shows calls, without a problem that kept it from doing so; None if that is not known.
     ``lists_shrunk`` are the facts of each list that came back much shorter, which is not believed yet.
+    ``groups_unread`` are the facts of groups in rules that cannot be read any more.
     ``shown_now`` are shown as something from us, ``missing`` should be; ``day`` are the last 24 hours in parts.
     """
 
@@ -323,6 +374,7 @@ class Status:
     shown_now: int = 0
     missing: int = 0
     lists_shrunk: tuple[Mapping[str, str | int], ...] = ()
+    groups_unread: tuple[Mapping[str, str | int], ...] = ()
     day: tuple[Hour, ...] = ()
 
 

@@ -106,8 +106,8 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Week:
-    """The figures hour by hour, and the faults, of the last seven days."""
+class Hours:
+    """The figures hour by hour, and the faults."""
 
     hours: tuple[Hour, ...]
     faults: tuple[FaultSeen, ...]

@@ -4,61 +4,59 @@ An integration has a mapping of its own, which an empty id names, and further on
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from uuid import uuid4
+from dataclasses import dataclass
+from typing import Any
+
+from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.correlation import current_cause
 from storage.queries import integrations
-from storage.queries.people import line_times
+from storage.queries.people import line_times, scope
 from storage.queries.people import mapping as queries
-from storage.queries.people.mapping import Mappings
+from storage.queries.people.mapping import Mappings, Selection
 from storage.tables.integrations import Integration
+from storage.tables.people import Person
 from sync.audit import Act, AuditLog, Subject
 from sync.domain.context import Context
-from sync.domain.jobs import PUSH
-from sync.domain.model import (
-    Actor,
-    Concerned,
-    EditedMeanwhile,
-    FurtherMapping,
-    IntegrationView,
-    Replay,
-    Replayed,
-)
+from sync.domain.jobs import APPLY_SCOPE, PUSH
+from sync.domain.model import Actor, Concerned, EditedMeanwhile, IntegrationView, Replay, Replayed, Rules
 from sync.domain.presence import STALE_AFTER, LineState, Presence
+from sync.integrations.edited_mappings import EditedMappings
 from sync.integrations.views import integration_view
-from sync.presence.further_mappings import MAX_FURTHER, further_of, mappings_of, stored_of
-from sync.presence.mapping import Chosen, Overrides, overrides_of
+from sync.people.scope.rules import Changes, Side, Someone, someones
+from sync.presence.further_mappings import stored_of
+from sync.presence.mapping import Chosen, overrides_of
 from sync.tenancy import owned
 
 SHOWN = 8
 """People whom a preview names."""
 
+NAMED = 5
+PAGE = 10
+
+Edit = Callable[[EditedMappings], EditedMappings]
+
 
 @dataclass(frozen=True, slots=True)
-class _Mappings:
-    own: Overrides
-    further: tuple[FurtherMapping, ...]
+class WantedRules:
+    """Whom a further mapping is to select, besides those it is chosen for; the first ``place`` is 1."""
 
-    def having(self, mapping_id: str, overrides: Overrides) -> "_Mappings":
-        """With another choice in one of them. Raises ``LookupError`` when it is gone."""
-        if not mapping_id:
-            return replace(self, own=overrides)
-        changed = replace(self.named(mapping_id), overrides=overrides)
-        return replace(self, further=tuple(changed if each.id == mapping_id else each for each in self.further))
+    mapping_id: str
+    rules: Rules
+    place: int
 
-    def named(self, mapping_id: str) -> FurtherMapping:
-        return {each.id: each for each in self.further}[mapping_id]
+    def edit(self, now: EditedMappings) -> EditedMappings:
+        return now.selecting(self.mapping_id, self.rules, self.place)
 
-    def added(self, name: str) -> "_Mappings":
-        """With one more, which begins as the integration's own."""
-        if len(self.further) >= MAX_FURTHER:
-            raise LookupError
-        return replace(self, further=(*self.further, FurtherMapping(uuid4().hex, name, self.own)))
 
-    def without(self, mapping_id: str) -> "_Mappings":
-        self.named(mapping_id)
-        return replace(self, further=tuple(each for each in self.further if each.id != mapping_id))
+@dataclass(frozen=True, slots=True)
+class RulesTrial:
+    """What other rules of a mapping would change: whom it applies to, and how many Teams shows differently now."""
+
+    changes: Changes
+    now: int
+    first_now: tuple[Concerned, ...] = ()
 
 
 class MappingEditor:
@@ -76,12 +74,30 @@ class MappingEditor:
         """For how many people ``chosen`` would change what is shown now, and the first of them by name."""
         async with self._database.session() as session:
             integration = await owned(session, owner_tenant, integration_id)
-            _, mappings = self._wanted(integration, chosen, mapping_id)
-            count, first = await queries.concerned(session, integration, mappings, SHOWN)
-        return count, [
-            Concerned(name, LineState(line), _presence(before), _presence(after))
-            for name, line, before, after in first
-        ]
+            _, wanted = _edited(integration, lambda now: now.having(mapping_id, overrides_of(chosen)))
+            return await _concerned(session, integration, wanted)
+
+    async def try_rules(self, owner_tenant: str, integration_id: str, wanted: WantedRules) -> RulesTrial:
+        """To how many people other rules would apply the mapping, and the first of them. Nothing is stored."""
+        async with self._database.session() as session:
+            integration = await owned(session, owner_tenant, integration_id)
+            _, mappings = _edited(integration, wanted.edit)
+            trial = Selection(integration_id, mappings.in_sql(integration_id), wanted.mapping_id)
+            come, go, inside = await scope.figures(session, trial)
+            first = {side: someones(await scope.changed(session, trial, side, "", NAMED)) for side in Side}
+            now, first_now = await _concerned(session, integration, mappings)
+        return RulesTrial(Changes(come, go, inside, first[Side.COME], first[Side.GO]), now, tuple(first_now))
+
+    async def trial_page(
+        self, owner_tenant: str, integration_id: str, wanted: WantedRules, side: Side, after: str
+    ) -> tuple[tuple[Someone, ...], bool]:
+        """To whom else the mapping would apply, or no longer, after a person, and whether there are more."""
+        async with self._database.session() as session:
+            integration = await owned(session, owner_tenant, integration_id)
+            _, mappings = _edited(integration, wanted.edit)
+            trial = Selection(integration_id, mappings.in_sql(integration_id), wanted.mapping_id)
+            found = someones(await scope.changed(session, trial, side, after, PAGE + 1))
+        return found[:PAGE], len(found) > PAGE
 
     async def replay(self, owner_tenant: str, integration_id: str, chosen: Chosen, mapping_id: str = "") -> Replay:
         """What ``chosen`` would have shown yesterday; today while nothing of yesterday is known.
@@ -90,7 +106,8 @@ class MappingEditor:
         """
         async with self._database.session() as session:
             integration = await owned(session, owner_tenant, integration_id)
-            now, wanted = self._wanted(integration, chosen, mapping_id)
+            edited = _edited(integration, lambda now: now.having(mapping_id, overrides_of(chosen)))
+            now, wanted = (each.in_sql(integration_id) for each in edited)
             at = self._clock()
             day = await line_times.newest_day(session, integration_id, at.date())
             totals, first = await line_times.replay(
@@ -102,15 +119,6 @@ class MappingEditor:
             tuple(Replayed(_presence(each[1]), _presence(each[2]), each[3], name=each[0]) for each in first),
             is_today=day == at.date(),
         )
-
-    def _wanted(self, integration: Integration, chosen: Chosen, mapping_id: str) -> tuple[Mappings, Mappings]:
-        """The mappings as they are, and with another choice in one of them. Raises ``EditedMeanwhile``."""
-        now = _Mappings(integration.mapping, further_of(integration.further))
-        try:
-            wanted = now.having(mapping_id, overrides_of(chosen))
-        except LookupError:
-            raise EditedMeanwhile(integration.id) from None
-        return mappings_of(now.own, now.further), mappings_of(wanted.own, wanted.further)
 
     async def counts(self, owner_tenant: str, integration_id: str) -> dict[str, int]:
         """How many people each further mapping applies to."""
@@ -145,6 +153,14 @@ class MappingEditor:
             subject, revision, by, {"removed": "yes"}, mapping_id, lambda now: now.without(mapping_id)
         )
 
+    async def save_rules(
+        self, owner_tenant: str, integration_id: str, revision: int, wanted: WantedRules, by: Actor
+    ) -> tuple[IntegrationView, int]:
+        """Store whom a further mapping selects; returns for how many Teams changes now. A job does the rest."""
+        subject = Subject(owner_tenant, integration_id)
+        facts = {"rules": ", ".join(rule.said for rule in wanted.rules)[:200], "place": str(wanted.place)}
+        return await self._store(subject, revision, by, facts, wanted.mapping_id, wanted.edit)
+
     async def _store(
         self,
         subject: Subject,
@@ -152,28 +168,55 @@ class MappingEditor:
         by: Actor,
         facts: Mapping[str, str],
         mapping_id: str,
-        edit: Callable[[_Mappings], _Mappings],
+        edit: Edit,
     ) -> tuple[IntegrationView, int]:
-        """A crash after this leaves those who change due, so that they are sent."""
+        """People on the phone change with it; to whom else another mapping applies then, a job stores in slices.
+
+        A crash after this leaves both due.
+        """
         async with self._audit.attempt(Act.MAPPING, by, subject, facts), self._database.writing() as session:
             before = await owned(session, subject.owner_tenant, subject.id, revision, lock=True)
-            now = _Mappings(before.mapping, further_of(before.further))
-            try:
-                wanted = edit(now)
-                named = {"mapping": now.named(mapping_id).name} if mapping_id else {}
-            except LookupError:
-                raise EditedMeanwhile(subject.id) from None
-            values = {"mapping": dict(wanted.own), "further": stored_of(wanted.further)}
+            now, wanted = _edited(before, edit)
+            values: dict[str, Any] = {"mapping": dict(wanted.own), "further": stored_of(wanted.further)}
+            if is_rearranged := now.choosing != wanted.choosing:
+                values["scope_pending"] = True
             edited = await integrations.update_if_unchanged(session, before, revision, values)
             if edited is None:
                 raise EditedMeanwhile(subject.id)
-            at, mappings = self._clock(), mappings_of(wanted.own, wanted.further)
-            changed, _ = await queries.concerned(session, edited, mappings, 0)
-            await queries.apply(session, edited, mappings, current_cause(), at, at - STALE_AFTER)
+            changed = await self._apply(session, edited, wanted.in_sql(subject.id))
+            named = {"mapping": now.named(mapping_id).name} if mapping_id else {}
             await self._audit.record(session, Act.MAPPING, by, edited, {**named, **facts})
             view = integration_view(edited)
         await self._jobs.defer(PUSH, subject.id)
+        if is_rearranged:
+            await self._jobs.defer(APPLY_SCOPE, subject.id)
         return view, changed
+
+    async def _apply(self, session: AsyncSession, integration: Integration, mappings: Mappings) -> int:
+        """Show by ``mappings`` who is on the phone; returns for how many that changes Teams."""
+        at, is_busy = self._clock(), col(Person.line).in_(list(mappings.own))
+        changed, _ = await queries.concerned(session, integration, mappings, 0)
+        await queries.apply(session, integration, mappings, current_cause(), at, at - STALE_AFTER, is_busy)
+        return changed
+
+
+def _edited(integration: Integration, edit: Edit) -> tuple[EditedMappings, EditedMappings]:
+    """The mappings as they are, and edited. Raises ``EditedMeanwhile`` when the one that was edited is gone."""
+    now = EditedMappings.of(integration)
+    try:
+        return now, edit(now)
+    except LookupError:
+        raise EditedMeanwhile(integration.id) from None
+
+
+async def _concerned(
+    session: AsyncSession, integration: Integration, wanted: EditedMappings
+) -> tuple[int, list[Concerned]]:
+    """Whom ``wanted`` would show differently now: how many, and the first."""
+    count, first = await queries.concerned(session, integration, wanted.in_sql(integration.id), SHOWN)
+    return count, [
+        Concerned(name, LineState(line), _presence(before), _presence(after)) for name, line, before, after in first
+    ]
 
 
 def _presence(value: str | None) -> Presence | None:

@@ -19,7 +19,7 @@ from sync.presence import proof
 from sync.presence.delays import delay_of
 from sync.presence.hours import counted
 from sync.problems import health
-from sync.problems.incidents import EVENTS, LISTS
+from sync.problems.incidents import EVENTS, GROUPS, LISTS
 from sync.scheduling.freshness import freshness_of
 from sync.tenancy import owned
 from sync.updates import available
@@ -102,6 +102,7 @@ class Overview:
             shown_now=shown,
             missing=missing,
             lists_shrunk=tuple(row.facts for row in opened if row.service == LISTS),
+            groups_unread=tuple(row.facts for row in opened if row.service == GROUPS),
             day=tuple(day.parts(now, PARTS, PART_HOURS)),
         )
 

@@ -34,7 +34,8 @@ class Facts:
 
     ``others_wish`` is what another integration of the customer with the same application wants shown. Of another
     customer's, which is never named, only ``has_foreign_wish`` is known: that it wants something shown.
-    ``quota_until`` is until when nothing may be sent. ``device`` is the phone that says most.
+    ``quota_until`` is until when nothing may be sent. ``device`` is the phone that says most. ``selecting`` is the
+    rule, as its kind and what people know of it, by which a further mapping applies to the person.
     """
 
     person: Person
@@ -43,6 +44,7 @@ class Facts:
     health: Sequence[ServiceHealth]
     now: datetime
     device: Device | None = None
+    selecting: str = ""
     sent: tuple[SentChange, ...] = ()
     quota_until: datetime | None = None
     others_wish: Presence | None = None
@@ -254,7 +256,8 @@ def _mapping(facts: Facts) -> tuple[str, dict[str, str]]:
     person, said = facts.person, {"line": facts.person.line}
     for each in further_of(facts.integration.further):
         if each.id == person.mapping:
-            return ".named", {**said, "mapping": each.name}
+            named = {**said, "mapping": each.name}
+            return (".selected", {**named, "rule": facts.selecting}) if facts.selecting else (".named", named)
     line = LineState.ON_CALL if person.line == LineState.ON_HOLD else person.line
     return ".own" if line in facts.integration.mapping else "", said
 

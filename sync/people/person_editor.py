@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.correlation import current_cause
 from storage.queries.people import directory, directory_people, endpoints, mapping
+from storage.queries.people.mapping import OWN
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
 from storage.tables.people import Endpoint, Person
@@ -26,7 +27,7 @@ from sync.domain.presence import STALE_AFTER, LineState
 from sync.domain.services import Account
 from sync.people.reach import noting_reach
 from sync.people.scope.judge import judge
-from sync.presence.further_mappings import further_of, mappings_of
+from sync.presence.further_mappings import stored_mappings
 from sync.presence.plan import forget_refusal
 from sync.tenancy import owned
 
@@ -131,18 +132,17 @@ class PersonEditor:
     async def choose_mapping(
         self, owner_tenant: str, integration_id: str, person_id: str, choices: int, mapping_id: str, by: Actor
     ) -> None:
-        """Have this further mapping apply to the person, or with an empty id the one that does without a choice.
+        """Have this further mapping apply to the person, or ``OWN``, or with an empty id what the rules say.
 
         Raises ``EditedMeanwhile`` when there is no such mapping any more.
         """
         subject = Subject(owner_tenant, integration_id)
         async with self._changing(Act.PERSON_MAPPING, subject, person_id, by, choices) as (session, row, person):
-            further = further_of(row.further)
-            if mapping_id and mapping_id not in {each.id for each in further}:
+            if mapping_id not in {"", OWN, *(each["id"] for each in row.further)}:
                 raise EditedMeanwhile(integration_id)
             person.chosen_mapping, now = mapping_id, self._clock()
             await session.flush()
-            mappings, this = mappings_of(row.mapping, further), col(Person.id) == person.id
+            mappings, this = stored_mappings(row), col(Person.id) == person.id
             await mapping.apply(session, row, mappings, current_cause(), now, now - STALE_AFTER, this)
         await self._jobs.defer(PUSH, integration_id)
 

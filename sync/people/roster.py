@@ -8,7 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from core.text import searchable
 from storage.queries import integrations
 from storage.queries.health import problems
-from storage.queries.people import directory_people, sent_changes
+from storage.queries.people import directory_people, mapping, sent_changes
 from storage.queries.people.directory_people import PeopleQuery
 from storage.tables.effects import ReadBack
 from storage.tables.integrations import Integration
@@ -32,7 +32,7 @@ from sync.domain.phone_events import CallState
 from sync.domain.presence import LineState, Shown
 from sync.people.explain import Facts, explain
 from sync.presence import sent_changes as sent
-from sync.presence.further_mappings import further_of
+from sync.presence.further_mappings import further_of, plain
 from sync.presence.reader import PresenceReader
 from sync.presence.shared_sessions import wishes_of_others
 from sync.problems import health
@@ -171,6 +171,7 @@ class Roster:
             health=health.service_health(await problems.list_open(session, integration.id)),
             now=now,
             device=_telling(await _devices(session, person)),
+            selecting=await _selecting(session, integration, person),
             sent=await _sent(session, person),
             quota_until=wait_until,
             others_wish=wishes.get(users[0]),
@@ -264,6 +265,15 @@ def _states(calls: Sequence[Call], extension: str) -> tuple[str, ...]:
         for call in calls
         if call.extension == extension
     )
+
+
+async def _selecting(session: AsyncSession, integration: Integration, person: Person) -> str:
+    """The rule by which a further mapping applies to the person; empty without one."""
+    rules = {each.id: each.rules for each in further_of(integration.further)}.get(person.mapping, ())
+    if not rules or person.chosen_mapping == person.mapping:
+        return ""
+    found = await mapping.selecting(session, integration.id, plain(rules), person.id)
+    return next((f"{rule.kind}:{rule.said}" for rule in rules if (rule.kind, rule.value) == found), "")
 
 
 def _telling(devices: Sequence[Device]) -> Device | None:

@@ -17,12 +17,14 @@ LISTS: Final = "lists"
 LISTS_SHRUNK: Final = "lists.shrunk"
 CLOCK: Final = "clock"
 CLOCK_SKEWED: Final = "clock.skewed"
+GROUPS: Final = "groups"
+GROUPS_UNREAD: Final = "groups.unread"
 EVENTS: Final = "events"
 EVENTS_MISSED: Final = "events.missed"
 EFFECT: Final = "effect"
 EFFECT_MISSING: Final = "effect.missing"
 
-OWN = (PEOPLE, LISTS, CLOCK, EVENTS, EFFECT)
+OWN = (PEOPLE, LISTS, GROUPS, CLOCK, EVENTS, EFFECT)
 """What is no service, and has problems and sentences of its own."""
 
 OUTAGE: Final = "outage"
@@ -60,7 +62,7 @@ class Incident:
     @property
     def notice_delay(self) -> timedelta:
         """How long after ``since`` it is notified."""
-        if self.service in (PEOPLE, LISTS, EVENTS, EFFECT):
+        if self.service in (PEOPLE, LISTS, GROUPS, EVENTS, EFFECT):
             return timedelta(0)
         if self.lasting:
             return timedelta(0) if self.is_diagnosed else DIAGNOSIS_DELAY

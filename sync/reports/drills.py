@@ -65,10 +65,11 @@ class Drills:
     async def rehearse(self, owner_tenant: str, integration_id: str, rehearsal: Rehearsal) -> Drill:
         """What would be shown if it happened now; stores nothing and calls no service."""
         now = self.context.clock()
-        talking = PeopleQuery(filter=PeopleFilter.ON_THE_PHONE.value, talking=TALKING)
+        talking = PeopleQuery(filter=PeopleFilter.ON_THE_PHONE.value, talking=TALKING, only_shown=True)
         async with self.context.database.session() as session:
             integration = await owned(session, owner_tenant, integration_id)
             people, _, _ = await directory_people.page(session, [integration_id], talking, NAMES)
+            calls = await directory_people.count(session, [integration_id], talking)
             recipients = (await recipients_of(session, [integration]))[integration_id]
             problem = _problem(integration, rehearsal, now)
             alert, clear = _notices(integration, problem, now)
@@ -79,6 +80,7 @@ class Drills:
             alert=alert,
             clear=clear,
             moments=self._moments(rehearsal, status.worst_age),
+            calls=calls,
             names=tuple(person.name or person.address for person in people),
             alerted=sum(1 for one in recipients if one.is_reachable and not one.is_muted),
         )

@@ -10,7 +10,7 @@ from storage.queries.people import reach
 from storage.tables.integrations import Integration
 from sync.domain.context import Context
 from sync.domain.model import CredentialKind
-from sync.domain.reports import SECRET_DAYS, FaultSeen, Named, Report, Week, facts_of
+from sync.domain.reports import SECRET_DAYS, FaultSeen, Hours, Named, Report, facts_of
 from sync.presence.hours import counted
 from sync.problems.incidents import Incident, incidents_of
 from sync.tenancy import owned
@@ -33,15 +33,15 @@ class Reports:
             integration = await owned(session, owner_tenant, integration_id)
             return await report_of(session, integration, now - timedelta(days=days), now)
 
-    async def week(self, owner_tenant: str, integration_id: str) -> Week:
-        """The hours of the last seven days in which something was counted, and the faults."""
+    async def hours(self, owner_tenant: str, integration_id: str, days: int) -> Hours:
+        """The hours of the last ``days`` in which something was counted, and the faults."""
         now = self._clock()
-        since = now - timedelta(days=7)
+        since = now - timedelta(days=days)
         async with self._database.session() as session:
             integration = await owned(session, owner_tenant, integration_id)
             report = await report_of(session, integration, since, now)
             hours = (await counted(session, integration_id, since, now)).hours()
-        return Week(tuple(hours), report.faults)
+        return Hours(tuple(hours), report.faults)
 
     async def digest(self, integration: Integration, since: datetime, until: datetime) -> dict[str, Any] | None:
         """The facts of a digest, without names; None when there is nothing to say."""

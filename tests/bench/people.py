@@ -17,7 +17,7 @@ from storage.queries.people import groups
 from storage.queries.people.directory_people import PeopleQuery
 from storage.tables.people import Person
 from sync.credentials.store import CredentialStore
-from sync.domain.model import Actor
+from sync.domain.model import Actor, Rule, RuleKind
 from sync.domain.people import PeopleFilter
 from sync.domain.presence import TALKING
 from sync.people.imports.importer import PeopleImporter
@@ -26,7 +26,7 @@ from sync.people.opt_out import OptOut
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
 from sync.people.scope.editor import ScopeEditor
-from sync.people.scope.rules import Rule, RuleKind, Scope, ScopeMode, Side
+from sync.people.scope.rules import Scope, ScopeMode, Side
 from sync.presence.reader import PresenceReader
 from sync.teams.quota import Quota, QuotaLedger
 from tests.support.services.fake_services import context_of

@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from storage.database import CONNECTIONS, Database, database_url, make_private_folder, open_database
+from storage.database import (
+    BUSY,
+    BUSY_AT_START,
+    CONNECTIONS,
+    Database,
+    database_url,
+    make_private_folder,
+    open_database,
+)
 from storage.queries import integrations
 from storage.schema import migrate
 from tests.support.storage.stores import empty_store, integration, read_integration, stored
@@ -72,6 +80,15 @@ async def test_an_error_rolls_everything_back(tmp_path: Path) -> None:
         with pytest.raises(RuntimeError):
             await fail_while_writing(database)
         await stored(database, integration())
+
+
+@pytest.mark.parametrize("seconds", [BUSY, BUSY_AT_START])
+async def test_a_start_waits_longer_for_another_process_that_writes(tmp_path: Path, seconds: int) -> None:
+    async with open_database(f"sqlite:///{tmp_path}/presence.db", seconds) as database:
+        async with database.session() as session:
+            found = (await session.exec(text("PRAGMA busy_timeout"))).one()  # type: ignore[call-overload]
+        ticks = await database.transact(lambda transaction: transaction.rows("PRAGMA busy_timeout"))
+    assert [found, *ticks] == [(1000 * seconds,)] * 2
 
 
 async def test_reading_does_not_wait_for_a_writer(tmp_path: Path) -> None:

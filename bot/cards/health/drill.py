@@ -93,7 +93,7 @@ def _banner(texts: Texts) -> CardElement:
 
 
 def _concerned(texts: Texts, drill: Drill) -> Iterator[CardElement]:
-    calls = drill.status.in_a_call
+    calls = drill.calls
     named = ", ".join(capped(name, 40) for name in drill.names)
     more = calls - len(drill.names)
     shown = texts.plural("report.and_more", more, names=named) if named and more > 0 else named

@@ -28,10 +28,14 @@ from sync.domain.errors import CredentialsWrong, Fault, SyncError, error_from
 from sync.domain.model import BOT, CredentialKind, IntegrationView, Service
 from sync.domain.reports import Cadence, report_in
 from sync.domain.rotation import OldSecretLeft
-from sync.problems.incidents import EVENTS, OWN
+from sync.problems.incidents import EVENTS, GROUPS, OWN
 from sync.problems.notice_plan import CLEAR, DIGEST, EXPIRY, PROBLEM, ROTATION, UPDATE
 
 INTEGRATIONS_SHOWN = 20
+FIRST = {EVENTS: ("button.test", "test.run"), GROUPS: ("button.scope", "scope.show")}
+"""The label and verb of the first button of a problem that is of no service."""
+
+INTEGRATIONS_NAMED = 3
 LISTENERS_SHOWN = 20
 
 
@@ -164,8 +168,10 @@ def _own_problem(texts: Texts, notice: NoticeView, service: str, since: str) -> 
     title = texts(f"notice.problem.{service}")
     box = own_problem(texts, service, notice.facts.get("context", {}), since)
     data = {"integration": notice.integration.id}
-    tried = [button(texts("button.test"), "test.run", data, style="positive")] if service == EVENTS else []
-    return title, "⚠️", [box], [*tried, button(texts("button.status"), "status.show", data), *_later(texts, notice)]
+    first = FIRST.get(service)
+    remedy = [button(texts(first[0]), first[1], data, style="positive")] if first else []
+    shown = button(texts("button.status"), "status.show", data)
+    return title, "⚠️", [box], [*remedy, shown, *_later(texts, notice)]
 
 
 def _clear(texts: Texts, notice: NoticeView, _now: datetime) -> NoticeParts:
@@ -270,7 +276,8 @@ def alerts(texts: Texts, view: AlertsView, message: str = "") -> Card:
     body: list[CardElement] = [header("🔔", title, texts("alerts.subtitle"))]
     if message:
         wrong = message != "alerts.saved"
-        body.append(note("attention" if wrong else "good", "❌" if wrong else "✅", texts(message)))
+        said = [] if wrong else _what_is_sent(texts, view)
+        body.append(note("attention" if wrong else "good", "❌" if wrong else "✅", texts(message), *said))
     body.append(text(texts("alerts.of"), weight="Bolder"))
     body.extend(_toggles(texts, view.integrations))
     if not view.integrations:
@@ -281,6 +288,22 @@ def alerts(texts: Texts, view: AlertsView, message: str = "") -> Card:
     body.extend(_listeners(texts, view.listeners))
     body.append(text(texts("alerts.channel"), subtle=True))
     return card(texts, title, body, [button(texts("button.save"), "alerts.save", style="positive", inputs=True)])
+
+
+def _what_is_sent(texts: Texts, view: AlertsView) -> list[str]:
+    """What the reader gets from now on, and when."""
+    on = [capped(name, 40) for _, name, is_on in view.integrations if is_on]
+    named = ", ".join(on[:INTEGRATIONS_NAMED])
+    more = len(on) - INTEGRATIONS_NAMED
+    named = texts.plural("report.and_more", more, names=named) if more > 0 else named
+    said = [texts("alerts.sent.about", names=named) if on else texts("alerts.sent.none")]
+    if on and view.quiet_from:
+        hours = {"begin": view.quiet_from, "end": view.quiet_until, "zone": view.zone.replace("_", " ")}
+        said.append(texts("alerts.sent.quiet", **hours))
+    if view.digest:
+        said.append(texts("alerts.sent.digest", when=texts(f"digest.{view.digest}")))
+    others = sum(one.state == "listening" for one in view.listeners)
+    return [*said, texts.plural("alerts.sent.to", others)]
 
 
 def channel_answer(texts: Texts, is_on: bool) -> Card:

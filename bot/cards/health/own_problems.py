@@ -8,9 +8,16 @@ from microsoft_teams.cards.core import Container
 from bot.cards.parts import capped, note
 from bot.languages import Texts
 from sync.domain.model import Service
-from sync.problems.incidents import CLOCK, EFFECT, EVENTS, LISTS, PEOPLE
+from sync.problems.incidents import CLOCK, EFFECT, EVENTS, GROUPS, LISTS, PEOPLE
 
-COUNTED = {PEOPLE: "people", LISTS: "people", CLOCK: "minutes", EVENTS: "calls", EFFECT: "people"}
+COUNTED = {
+    PEOPLE: "people",
+    LISTS: "people",
+    GROUPS: "groups",
+    CLOCK: "minutes",
+    EVENTS: "calls",
+    EFFECT: "people",
+}
 """The fact that the sentence of such a problem counts."""
 
 
@@ -19,7 +26,8 @@ def own_problem(texts: Texts, service: str, facts: Mapping[str, Any], since: str
     count = int(facts.get(COUNTED[service], 0))
     before = texts.number(int(facts.get("before", 0)))
     side = service_name(texts, str(facts.get("side", Service.CLOUDLINK)))
-    what = texts.plural(f"notice.problem.{service}.what", count, before=before, side=side)
+    names = capped(str(facts.get("names", "")), 140)
+    what = texts.plural(f"notice.problem.{service}.what", count, before=before, side=side, names=names)
     return note("warning", "⚠️", what, texts(f"notice.problem.{service}.remedy"), since)
 
 

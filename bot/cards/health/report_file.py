@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from bot.languages import Texts
-from sync.domain.reports import FaultSeen, Hour, Week
+from sync.domain.reports import FaultSeen, Hour, Hours
 
 COLUMNS = ("from", "until", "shown", "overruled", "refused", "p50", "p95", "fault", "service")
 
@@ -14,11 +14,11 @@ def columns(texts: Texts) -> list[str]:
     return [texts(f"export.report.{name}") for name in COLUMNS]
 
 
-def lines(texts: Texts, week: Week) -> Iterator[list[str]]:
+def lines(texts: Texts, counted: Hours) -> Iterator[list[str]]:
     """A line an hour in which something was counted, then one a fault; times in UTC, delays in seconds."""
-    for hour in week.hours:
+    for hour in counted.hours:
         yield _hour(texts, hour)
-    for fault in week.faults:
+    for fault in counted.faults:
         yield _fault(fault)
 
 

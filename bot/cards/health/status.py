@@ -36,7 +36,7 @@ from bot.languages import Texts
 from sync.domain.errors import SyncError
 from sync.domain.model import CredentialKind, Freshness, IntegrationView, Service, Status
 from sync.domain.presence import Effect
-from sync.problems.incidents import LISTS
+from sync.problems.incidents import GROUPS, LISTS
 
 UNKNOWN_SHOWN = 5
 FIRST = (Service.ENTRA, Service.GRAPH, Service.CLOUDLINK)
@@ -78,6 +78,7 @@ def status_card(texts: Texts, view: StatusView) -> Card:
         header(symbol, title, capped(view.integration.name)),
         *_problems(texts, view, faults),
         *(own_problem(texts, LISTS, facts) for facts in status.lists_shrunk),
+        *(own_problem(texts, GROUPS, facts) for facts in status.groups_unread),
         *_shown(texts, view, faults),
         *_services(texts, status, faults),
         _figures(texts, status, faults),

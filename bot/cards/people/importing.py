@@ -1,6 +1,6 @@
 """An import of exclusions and matches: how to send it, what it would change, what is wrong with it, what it did."""
 
-from microsoft_teams.cards.core import Action, CardElement, TextInput
+from microsoft_teams.cards.core import Action, CardElement, RichTextBlock, TextInput, TextRun
 
 from bot.activity import Card
 from bot.cards.field_errors import FormError
@@ -22,7 +22,7 @@ def form(texts: Texts, view: IntegrationView, pasted: str = "", refused: FileRef
         key = f"import.file.{refused.fault}"
         sentence = texts(key, detail=refused.detail)
         body.append(error_note(FormError(sentence, texts(f"{key}.remedy", detail=refused.detail))))
-    body += [text(texts("import.how")), text(texts("import.columns")), _lines(texts, pasted)]
+    body += [text(texts("import.how")), text(texts("import.columns")), *_example(texts), _lines(texts, pasted)]
     data = {"integration": view.id}
     actions: list[Action] = [
         button(texts("button.preview"), "import_people.paste", data, style="positive", inputs=True),
@@ -32,12 +32,22 @@ def form(texts: Texts, view: IntegrationView, pasted: str = "", refused: FileRef
     return card(texts, title, body, actions, wide=True)
 
 
+def _example(texts: Texts) -> list[CardElement]:
+    """An exclusion and a match by hand, as they are typed."""
+    lines = texts("import.example").split("\n")
+    code = [
+        RichTextBlock(inlines=[TextRun(text=line, size="Small", font_type="Monospace")], spacing="None")
+        for line in lines
+    ]
+    return [text(texts("import.example.title"), weight="Bolder"), *code]
+
+
 def _lines(texts: Texts, pasted: str) -> TextInput:
     return TextInput(
         id="lines",
         label=texts("import.lines"),
         value=pasted[:MAX_PASTED] or None,
-        placeholder=texts("import.example"),
+        placeholder=texts("import.example").split("\n")[0],
         is_multiline=True,
         is_required=True,
         error_message=texts("check.required", field=texts("import.lines")),

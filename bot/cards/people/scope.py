@@ -11,19 +11,8 @@ from bot.cards.fields import with_errors
 from bot.cards.parts import button, capped, card, header, note, plain, row, text, tiles
 from bot.languages import Texts
 from sync.domain.errors import Fault, SyncError
-from sync.domain.model import IntegrationView
-from sync.people.scope.rules import (
-    Changes,
-    Rule,
-    RuleKind,
-    RuleRefused,
-    Scope,
-    ScopeMode,
-    ScopeView,
-    Side,
-    Site,
-    Someone,
-)
+from sync.domain.model import IntegrationView, Rule, RuleKind, Rules, of_kind
+from sync.people.scope.rules import Changes, RuleRefused, Scope, ScopeMode, ScopeView, Side, Site, Someone
 
 MAX_TYPED = 1500
 FIELD_OF = {
@@ -50,18 +39,23 @@ class Typed:
 
     @classmethod
     def of(cls, scope: Scope) -> "Typed":
+        own = "true" if scope.may_opt_out else "false"
+        return replace(cls.of_rules(scope.rules), mode=scope.mode.value, may_opt_out=own)
+
+    @classmethod
+    def of_rules(cls, rules: Rules) -> "Typed":
         return cls(
-            scope.mode.value,
-            ", ".join(rule.value for rule in scope.of_kind(RuleKind.EXTENSIONS)),
-            ", ".join(rule.value for rule in scope.of_kind(RuleKind.ADDRESS)),
-            ",".join(rule.value for rule in scope.of_kind(RuleKind.SITE)),
-            "\n".join(_group(rule) for rule in scope.of_kind(RuleKind.GROUP)),
-            "true" if scope.may_opt_out else "false",
+            extensions=", ".join(rule.value for rule in of_kind(rules, RuleKind.EXTENSIONS)),
+            addresses=", ".join(rule.value for rule in of_kind(rules, RuleKind.ADDRESS)),
+            sites=",".join(rule.value for rule in of_kind(rules, RuleKind.SITE)),
+            groups="\n".join(_group(rule) for rule in of_kind(rules, RuleKind.GROUP)),
         )
 
 
 MAX_SAID = 8
 """Rules that a dry run names."""
+
+IN_SHORT = 3
 
 FIELDS = tuple(field.name for field in fields(Typed))
 
@@ -110,14 +104,18 @@ def form(
     ]
     if said:
         body.append(note("good", "✅", said, texts("preview.closed" if view.closed else "scope.saved.soon")))
-    body += [
-        note("warning", "⚠️", texts("scope.unread", group=capped(each.name, 60)), texts("scope.unread.remedy"))
-        for each in found.unread
-    ]
-    inputs = [_mode(texts, typed), *_rules(texts, found, typed)]
+    body += unread_groups(texts, found)
+    inputs = [_mode(texts, typed), *rule_inputs(texts, found, typed)]
     body += with_errors(inputs, errors)
     body += [_may_opt_out(texts, typed), row("👤", texts("scope.one_person"))]
     return card(texts, title, body, _form_actions(texts, view), wide=True)
+
+
+def unread_groups(texts: Texts, found: ScopeView) -> list[CardElement]:
+    return [
+        note("warning", "⚠️", texts("scope.unread", group=capped(each.name, 60)), texts("scope.unread.remedy"))
+        for each in found.unread
+    ]
 
 
 def _mode(texts: Texts, typed: Typed) -> ChoiceSetInput:
@@ -131,7 +129,7 @@ def _mode(texts: Texts, typed: Typed) -> ChoiceSetInput:
     )
 
 
-def _rules(texts: Texts, found: ScopeView, typed: Typed) -> list[TextInput | ChoiceSetInput]:
+def rule_inputs(texts: Texts, found: ScopeView, typed: Typed) -> list[TextInput | ChoiceSetInput]:
     inputs: list[TextInput | ChoiceSetInput] = [
         _text(texts, "extensions", typed.extensions, "200-299, 310"),
         _text(texts, "addresses", typed.addresses, "*@sales.example"),
@@ -211,7 +209,7 @@ def dry_run(
         (Side.COME, changes.come, changes.first_come),
         (Side.GO, changes.go, changes.first_go),
     ):
-        body += _first(texts, side, count, first)
+        body += first_of(texts, f"scope.{side}.who", side, count, first)
         if count > len(first):
             more = {**data, "side": side.value}
             actions.append(button(texts(f"button.all_{side}"), "scope.page", more))
@@ -219,11 +217,12 @@ def dry_run(
     return card(texts, title, body, [*actions, button(texts("button.change"), "scope.change", data)], wide=True)
 
 
-def _first(texts: Texts, side: Side, count: int, first: Sequence[Someone]) -> list[CardElement]:
+def first_of(texts: Texts, title: str, side: Side, count: int, first: Sequence[Someone]) -> list[CardElement]:
+    """The first who come, or go, below the text ``title``."""
     if not count:
         return []
-    body: list[CardElement] = [text(texts(f"scope.{side}.who"), weight="Bolder", spacing="Medium")]
-    body += [_someone(side, each) for each in first]
+    body: list[CardElement] = [text(texts(title), weight="Bolder", spacing="Medium")]
+    body += [someone_row(side, each) for each in first]
     more = count - len(first)
     return [*body, plain(texts.plural("preview.more", more), subtle=True)] if more > 0 else body
 
@@ -234,7 +233,7 @@ def side_page(
     """Everyone who comes, or goes, ten a page."""
     title = texts(f"scope.{side}.who")
     body: list[CardElement] = [header("🎯", title, capped(view.name, 40)), *_said(texts, wanted)]
-    body += [_someone(side, each) for each in people] or [text(texts("people.empty"))]
+    body += [someone_row(side, each) for each in people] or [text(texts("people.empty"))]
     data = _carried(view, wanted)
     actions: list[Action] = []
     if has_more:
@@ -243,22 +242,32 @@ def side_page(
     return card(texts, title, body, [*actions, button(texts("button.change"), "scope.change", data)], wide=True)
 
 
-def _someone(side: Side, someone: Someone) -> CardElement:
+def someone_row(side: Side, someone: Someone) -> CardElement:
     name = capped(someone.name, 50) or someone.id
     return row(SYMBOLS[side], " · ".join(part for part in (name, someone.extension) if part))
 
 
 def _said(texts: Texts, scope: Scope, sites: Sequence[Site] = ()) -> list[CardElement]:
     """The scope in words."""
-    someone = {site.id: texts("scope.site.of", someone=capped(site.someone, 40)) for site in sites}
     said: list[CardElement] = [text(texts(f"scope.mode.{scope.mode}"), weight="Bolder")]
-    said += [
-        row("•", someone.get(rule.value) or rule_words(texts, rule.kind, rule.said))
-        for rule in scope.rules[:MAX_SAID]
-    ]
-    if len(scope.rules) > MAX_SAID:
-        said.append(plain(texts.plural("preview.more", len(scope.rules) - MAX_SAID), subtle=True))
+    said += rules_said(texts, scope.rules, sites)
     return said if scope.may_opt_out else [*said, row("•", texts("scope.no_opt_out"))]
+
+
+def rules_said(texts: Texts, rules: Rules, sites: Sequence[Site] = ()) -> list[CardElement]:
+    """Rules in words, one a line; a site is named by someone who is there."""
+    someone = {site.id: texts("scope.site.of", someone=capped(site.someone, 40)) for site in sites}
+    said: list[CardElement] = [
+        row("•", someone.get(rule.value) or rule_words(texts, rule.kind, rule.said)) for rule in rules[:MAX_SAID]
+    ]
+    more = len(rules) - MAX_SAID
+    return [*said, plain(texts.plural("preview.more", more), subtle=True)] if more > 0 else said
+
+
+def rules_in_short(texts: Texts, rules: Rules) -> str:
+    """The first rules in words, in one line."""
+    said = [rule_words(texts, rule.kind, capped(rule.said, 30)) for rule in rules[:IN_SHORT]]
+    return " · ".join([*said, *(["…"] if len(rules) > IN_SHORT else [])])
 
 
 def rule_words(texts: Texts, kind: str, value: str) -> str:
@@ -267,5 +276,10 @@ def rule_words(texts: Texts, kind: str, value: str) -> str:
 
 
 def _carried(view: IntegrationView, wanted: Scope) -> Mapping[str, str]:
-    bare = replace(wanted, rules=tuple(replace(rule, name="") for rule in wanted.rules))
-    return {**asdict(Typed.of(bare)), "integration": view.id, "revision": str(view.revision)}
+    typed = asdict(Typed.of(replace(wanted, rules=bare(wanted.rules))))
+    return {**typed, "integration": view.id, "revision": str(view.revision)}
+
+
+def bare(rules: Rules) -> Rules:
+    """Without the names of groups, as buttons carry them: the ids decide."""
+    return tuple(replace(rule, name="") for rule in rules)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from microsoft_teams.cards.core import Action, ActionSet, CardElement, Choice, ChoiceSetInput
 
 from bot.activity import Card
-from bot.cards.parts import button, capped, card, header, note, plain, row, text
+from bot.cards.parts import button, capped, card, header, note, plain, pressable, row, text
+from bot.cards.people.scope import rules_in_short
 from bot.languages import Texts
 from sync.domain.model import Concerned, FurtherMapping, IntegrationView, Replay, Replayed
 from sync.domain.presence import LineState, Presence
@@ -56,10 +57,17 @@ def form(
     if preview:
         body += _preview(texts, preview, view)
         body += _replay(texts, preview.replay) if preview.replay else []
+    if further:
+        body.append(_who_gets_it(texts, view, further))
     body.append(text(texts("mapping.how")))
     body += [_choice(texts, state, chosen[state]) for state in MAPPABLE]
     body += _quiet(texts, data_of(view, further))
     return card(texts, title, body, _actions(texts, view, further))
+
+
+def _who_gets_it(texts: Texts, view: IntegrationView, further: FurtherMapping) -> CardElement:
+    said = rules_in_short(texts, further.rules) or texts("rules.none")
+    return row("👥", texts("rules.who"), said, select=pressable("mapping.rules_show", data_of(view, further)))
 
 
 def data_of(view: IntegrationView, further: FurtherMapping | None) -> dict[str, str]:

@@ -24,7 +24,7 @@ from bot.languages.zone_names import MAX_ZONE
 from sync.domain.model import IntegrationView
 from sync.domain.schedule import Preset, Schedule, is_open, next_change
 
-DATE_EXAMPLE = "2026-12-25"
+DATE_EXAMPLE = "24/12/2026-01/01/2027"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ Tolerant where the meaning is clear: "9-18", "9h30 - 18h", "09:00–12:30, 13:30
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date, time
+from datetime import date, time, timedelta
 
 from bot.cards.field_errors import FormError
 from bot.languages import Texts
@@ -28,12 +28,15 @@ MAX_TYPED_DAY, MAX_TYPED_HOLIDAYS = 120, 6000
 ERRORS_SHOWN = 3
 ZONE_EXAMPLE = "Europe/Lisbon"
 YEARS_AHEAD = 5
+IN_A_ROW = 3
 
 _CLOCK = r"(\d{1,2})(?:[:.h](\d{2})|h)?\s*(am|pm)?"
 _PERIOD = re.compile(rf"{_CLOCK}\s*(?:[-–—~]|to|until|até|as|às|a)\s*{_CLOCK}")
 _BETWEEN = re.compile(r"[,;/\n]|\band\b|\be\b")
 _ALL_DAY = {"24h", "24", "always", "all day", "sempre", "todo o dia", "dia inteiro"}
 _CLOSED = {"", "-", "–", "—", "closed", "fechado", "none", "nenhum"}
+_DATE = r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})"
+_RANGE = re.compile(rf"({_DATE})\s*(?:[-–—~]|to|until|até|a)\s*({_DATE})", re.IGNORECASE)
 _ISO = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
 _DAY_FIRST = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})")
 
@@ -41,11 +44,11 @@ _DAY_FIRST = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})")
 def typed_of(schedule: Schedule | None, zone: str, today: date) -> dict[str, str]:
     """The inputs that say ``schedule``; ``zone`` is the one to begin with. Holidays of past days are left out."""
     week = schedule.week if schedule and preset_of(schedule) is Preset.OWN else WEEKS[Preset.OFFICE]
-    holidays = sorted(day for day in schedule.holidays if day >= today) if schedule else []
+    holidays = _rows(sorted(day for day in schedule.holidays if day >= today) if schedule else [])
     return {
         PRESET: preset_of(schedule).value,
         ZONE: schedule.zone if schedule else zone,
-        HOLIDAYS: "\n".join(day.isoformat() for day in holidays),
+        HOLIDAYS: "\n".join(holidays),
         **{field: _shown(periods) for field, periods in zip(DAYS, week, strict=True)},
     }
 
@@ -125,15 +128,15 @@ def _clock(hour: str, minute: str | None, half: str | None) -> time:
 
 
 def _holidays(texts: Texts, typed: str, today: date) -> tuple[frozenset[date], list[FormError]]:
-    """The dates, one a line, and the first errors, each with the number of its line."""
+    """The dates, one or a range a line, and the first errors, each with the number of its line."""
     found: set[date] = set()
     wrong: list[str] = []
     for number, line in enumerate(typed.splitlines(), 1):
         for part in filter(None, (piece.strip() for piece in re.split(r"[,;]", line))):
             try:
-                found.add(_date(part, today))
+                found |= _dates(part, today)
             except ValueError:
-                wrong.append(texts("schedule.no_date", line=texts.number(number), typed=part[:20]))
+                wrong.append(texts("schedule.no_date", line=texts.number(number), typed=part[:40]))
     if len(found) > MAX_HOLIDAYS:
         wrong.append(texts("schedule.many_holidays", most=texts.number(MAX_HOLIDAYS)))
     said = [*wrong[:ERRORS_SHOWN], *([texts("schedule.more_wrong")] if len(wrong) > ERRORS_SHOWN else [])]
@@ -141,6 +144,36 @@ def _holidays(texts: Texts, typed: str, today: date) -> tuple[frozenset[date], l
     if said:
         errors.append(FormError(said[-1], texts("schedule.no_date.remedy"), field=HOLIDAYS))
     return frozenset(found), errors
+
+
+def _dates(typed: str, today: date) -> set[date]:
+    """A date, or all from one until another. Raises ``ValueError``."""
+    match = _RANGE.fullmatch(typed)
+    if match is None:
+        return {_date(typed, today)}
+    first, last = (_date(one, today) for one in match.groups())
+    if last < first:
+        raise ValueError
+    return {first + timedelta(days=count) for count in range((last - first).days + 1)}
+
+
+def _rows(days: Sequence[date]) -> list[str]:
+    """Days as they are shown: ``IN_A_ROW`` and more of them as a range."""
+    rows: list[list[date]] = []
+    for day in days:
+        if rows and day - rows[-1][-1] == timedelta(days=1):
+            rows[-1].append(day)
+        else:
+            rows.append([day])
+    return [
+        line
+        for row in rows
+        for line in (
+            [f"{row[0].isoformat()} – {row[-1].isoformat()}"]
+            if len(row) >= IN_A_ROW
+            else [day.isoformat() for day in row]
+        )
+    ]
 
 
 def _date(typed: str, today: date) -> date:

@@ -80,7 +80,7 @@ class PeopleFile(CsvFile):
 
 
 class ReportFile(CsvFile):
-    """The last week of an integration: a line an hour, then a line a fault."""
+    """The last day or week of an integration: a line an hour, then a line a fault."""
 
     name = "cloudlink-presence-report"
 
@@ -88,8 +88,8 @@ class ReportFile(CsvFile):
         self._reports = reports
 
     async def parts(self, texts: Texts, request: ExportRequest) -> AsyncIterator[str]:
-        week = await self._reports.week(request.tenant, request.integration_id)
-        lines = [report_lines.columns(texts), *report_lines.lines(texts, week)]
+        counted = await self._reports.hours(request.tenant, request.integration_id, request.days)
+        lines = [report_lines.columns(texts), *report_lines.lines(texts, counted)]
         yield BYTE_ORDER_MARK + "".join(csv_line(line, texts.language) for line in lines)
 
 

@@ -30,7 +30,10 @@ HISTORY, PEOPLE, DIAGNOSTICS, REPORT = "history", "people", "diagnostics", "repo
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """The ``file`` a link leads to, and the person it was made for; an empty ``integration_id`` means all."""
+    """The ``file`` a link leads to, and the person it was made for; an empty ``integration_id`` means all.
+
+    A report is of the last ``days``.
+    """
 
     tenant: str
     person: str
@@ -38,6 +41,7 @@ class ExportRequest:
     integration_id: str
     file: str = HISTORY
     person_name: str = ""
+    days: int = 7
 
 
 class ExportLinks:
@@ -64,6 +68,7 @@ class ExportLinks:
             "integration": request.integration_id,
             "file": request.file,
             "name": request.person_name,
+            "days": request.days,
         }
         return base + path + self._encryption.encrypt(json.dumps(payload), FILE)
 
@@ -74,7 +79,7 @@ class ExportLinks:
             if payload["path"] != path or datetime.fromisoformat(payload["until"]) <= self._clock():
                 return None
             language = Language(payload["language"])
-            about = payload["integration"], payload["file"], payload["name"]
+            about = payload["integration"], payload["file"], payload["name"], payload["days"]
             return ExportRequest(payload["tenant"], payload["person"], language, *about)
         except (SecretUnreadable, ValueError, KeyError, TypeError):
             return None

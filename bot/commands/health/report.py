@@ -34,10 +34,11 @@ async def show_for(context: TurnContext, view: IntegrationView) -> None:
 async def export(context: TurnContext) -> None:
     """Show a link to the file, or why there is none."""
     view = await context.integration()
-    request = ExportRequest(context.tenant, context.person, context.texts.language, view.id, REPORT)
+    days = _days(context)
+    request = ExportRequest(context.tenant, context.person, context.texts.language, view.id, REPORT, days=days)
     url = context.services.export_links.create(request, context.turn.incoming.address.service_url)
     link = Link(context.texts("export.download"), url) if url else None
-    await context.show(export_cards.report_card(context.texts, view, link))
+    await context.show(export_cards.report_card(context.texts, view, link, days))
 
 
 def _days(context: TurnContext) -> int:

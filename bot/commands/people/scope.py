@@ -1,6 +1,6 @@
 """``scope``: who is shown in Teams, tried on everyone before it is saved."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 
 from bot.cards.field_errors import FormError
 from bot.cards.people import scope as cards
@@ -9,17 +9,16 @@ from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
 from bot.commands.integrations.edit import revision_of, show_outdated
 from sync.domain.errors import SyncError
-from sync.domain.model import EditedMeanwhile, IntegrationView
+from sync.domain.model import EditedMeanwhile, IntegrationView, Rule, RuleKind, Rules, of_kind
 from sync.domain.roles import Role
 from sync.people.scope.rules import (
-    Rule,
     RuleFault,
-    RuleKind,
     RuleRefused,
     Scope,
     ScopeMode,
     ScopeView,
     Side,
+    limited,
     parse_addresses,
     parse_extensions,
     scope_from,
@@ -104,32 +103,46 @@ async def _entered(
 ) -> Scope | list[FormError]:
     """The scope that was entered, or what is wrong with it."""
     mode = ScopeMode(typed.mode) if typed.mode in set(ScopeMode) else found.scope.mode
-    rules: list[Rule] = []
-    errors: list[FormError] = []
+    rules: Rules | list[FormError] = ()
     if mode is not ScopeMode.EVERYONE:
-        for kind, parse in (("extensions", parse_extensions), ("addresses", parse_addresses)):
-            try:
-                rules += parse(getattr(typed, kind))
-            except RuleRefused as refused:
-                errors.append(cards.rule_error(context.texts, refused))
-        try:
-            rules += _sites(typed.sites, found)
-            rules += [await find(context.tenant, view.id, line) for line in cards.group_lines(typed.groups)]
-        except RuleRefused as refused:
-            errors.append(cards.rule_error(context.texts, refused))
-        except SyncError as error:
-            errors.append(cards.group_error(context.texts, context.form_error(error, view.client_id), error))
-    if errors:
-        return errors
+        rules = await rules_entered(context, view, typed, known_sites(found, found.scope.rules), find)
+    if isinstance(rules, list):
+        return rules
     try:
         return scope_from(mode, rules, may_opt_out=typed.may_opt_out != "false")
     except RuleRefused as refused:
         return [cards.rule_error(context.texts, refused)]
 
 
-def _sites(typed: str, found: ScopeView) -> list[Rule]:
-    """The sites that were ticked. Raises ``RuleRefused`` for one that nobody has and that was not chosen before."""
-    known = {site.id for site in found.sites} | {rule.value for rule in found.scope.of_kind(RuleKind.SITE)}
+async def rules_entered(
+    context: TurnContext, view: IntegrationView, typed: Typed, sites: Container[str], find: FindGroup
+) -> Rules | list[FormError]:
+    """The rules that were entered, each once, or what is wrong with them; ``sites`` can be chosen."""
+    rules: list[Rule] = []
+    errors: list[FormError] = []
+    for kind, parse in (("extensions", parse_extensions), ("addresses", parse_addresses)):
+        try:
+            rules += parse(getattr(typed, kind))
+        except RuleRefused as refused:
+            errors.append(cards.rule_error(context.texts, refused))
+    try:
+        rules += _sites(typed.sites, sites)
+        rules += [await find(context.tenant, view.id, line) for line in cards.group_lines(typed.groups)]
+        limited(rules)
+    except RuleRefused as refused:
+        errors.append(cards.rule_error(context.texts, refused))
+    except SyncError as error:
+        errors.append(cards.group_error(context.texts, context.form_error(error, view.client_id), error))
+    return errors or limited(rules)
+
+
+def known_sites(found: ScopeView, chosen: Rules) -> set[str]:
+    """The sites where people are, and those that were chosen before."""
+    return {site.id for site in found.sites} | {rule.value for rule in of_kind(chosen, RuleKind.SITE)}
+
+
+def _sites(typed: str, known: Container[str]) -> list[Rule]:
+    """The sites that were ticked. Raises ``RuleRefused`` for one that is not known."""
     wanted = separated(typed)
     for site in wanted:
         if site not in known:

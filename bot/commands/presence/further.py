@@ -64,8 +64,8 @@ async def person(context: TurnContext) -> None:
 
 async def choose(context: TurnContext) -> None:
     tenant, integration_id, person_id = _whom(context)
-    choices, chosen = context.number("choices"), context.data.get("mapping", cards.OWN)
-    mapping_id = "" if chosen == cards.OWN else chosen
+    choices, chosen = context.number("choices"), context.data.get("mapping", cards.BY_RULES)
+    mapping_id = "" if chosen == cards.BY_RULES else chosen
     people = context.operations.people
     try:
         await people.choose_mapping(tenant, integration_id, person_id, choices, mapping_id, context.actor)

@@ -7,7 +7,7 @@ from bot.cards.presence.mapping import Preview
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
 from bot.commands.integrations.edit import revision_of, show_outdated
-from bot.commands.presence import further
+from bot.commands.presence import further, rules
 from sync.domain.model import EditedMeanwhile, FurtherMapping, IntegrationView
 from sync.domain.roles import Role
 from sync.presence.mapping import CHOICES, MAPPABLE, QUIET, Chosen, chosen_by
@@ -130,5 +130,6 @@ COMMAND = Command(
         "mapping.reset": reset,
         "mapping.save": save,
         **further.ACTIONS,
+        **rules.ACTIONS,
     },
 )

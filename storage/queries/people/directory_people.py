@@ -29,7 +29,8 @@ class PeopleQuery:
     """``filter`` is a value of ``sync.domain.people.PeopleFilter``; ``by`` is who asks, for ``my_changes``.
 
     ``words`` all occur in a person's name, address or extension. The page begins after the person ``after``, or
-    ends before the person ``before``. ``talking`` names the lines that count as a call.
+    ends before the person ``before``. ``talking`` names the lines that count as a call. ``only_shown``: those who
+    are shown in Teams.
     """
 
     filter: str = "everyone"
@@ -38,6 +39,7 @@ class PeopleQuery:
     after: str = ""
     before: str = ""
     talking: Collection[str] = ()
+    only_shown: bool = False
 
 
 async def page(
@@ -55,6 +57,11 @@ async def page(
     rows = list((await session.exec(wanted)).all())
     is_more, rows = len(rows) > limit, rows[:limit]
     return (rows[::-1], is_more, True) if backwards else (rows, mark is not None, is_more)
+
+
+async def count(session: AsyncSession, integration_ids: Collection[str], query: PeopleQuery) -> int:
+    wanted = select(func.count()).select_from(Person).where(*_where(integration_ids, query))
+    return (await session.exec(wanted)).one()
 
 
 PersonRow = tuple[Person, str | None, ReadBack | None]
@@ -99,6 +106,7 @@ def _where(integration_ids: Collection[str], query: PeopleQuery) -> list[ColumnE
         col(Person.gone).is_(False),
         *words,
         *_filtered(query),
+        *([is_shown(), col(Person.teams_user_id).is_not(None)] if query.only_shown else []),
     ]
 
 

@@ -215,11 +215,11 @@ async def figures(session: AsyncSession, import_id: str) -> dict[str, int]:
 
 
 async def lock_people(session: AsyncSession, import_id: str) -> None:
-    """Lock the people whom the lines name, until the session ends."""
+    """Lock the people whom the lines name, until the session ends. Their number alone leaves the database."""
     names = select(Line.person_id).where(Line.import_id == import_id)
     query = select(Person.id).where(col(Person.id).in_(names)).order_by(col(Person.id))
     if session.get_bind().dialect.name == "postgresql":
-        await session.exec(for_update(query))
+        await session.exec(select(func.count()).select_from(for_update(query).subquery()))
 
 
 async def apply(
@@ -227,10 +227,13 @@ async def apply(
 ) -> None:
     """Change everyone whom the lines name, in one statement; ``by`` is the administrator's id and name.
 
+    Who is matched is due, and who is concerned in Teams.
+
     ``reasons`` are those of people without an extension, and with a shared one.
     """
     no_extension, shared = reasons
     is_match, is_set = col(Line.match) == "match", or_(col(Line.excluded).is_not(None), col(Line.match) == "match")
+    is_due = or_(is_match, and_(is_set, or_(col(Person.applied).is_not(None), col(Person.desired).is_not(None))))
     unmatched = case(
         (col(Person.extension).is_(None), no_extension),
         (col(Person.unmatched) == shared, shared),
@@ -248,7 +251,7 @@ async def apply(
         "teams_user_id": case((is_match, col(Line.user_id)), else_=col(Person.teams_user_id)),
         "unmatched": case((is_match, unmatched), else_=col(Person.unmatched)),
         **{name: case((is_match, value), else_=getattr(Person, name)) for name, value in NOT_REFUSED.items()},
-        "due_at": case((is_set, now), else_=col(Person.due_at)),
+        "due_at": case((is_due, now), else_=col(Person.due_at)),
         "status_due_at": case(
             (and_(is_set, col(Person.status_message) != ""), now), else_=col(Person.status_due_at)
         ),

@@ -1,20 +1,24 @@
 """People whose presence follows from other mappings of line states: counted, listed and changed in sets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, String, and_, case, func, literal, or_, update
+from sqlalchemy import ColumnElement, SQLColumnExpression, String, and_, case, func, literal, not_, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.queries.people.hidden import is_shown
+from storage.queries.people.scope import Rule, selected_by
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 
 Presences = Mapping[str, str | None]
 """What Teams should show for each line state that is mapped; None for nothing."""
+
+OWN = "own"
+"""Chosen for a person: the integration's own mapping, whatever the rules say."""
 
 Concerned = tuple[str, str, str | None, str | None]
 """A person's name and line state, what Teams should show before, and what after."""
@@ -22,15 +26,28 @@ Concerned = tuple[str, str, str | None, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Mappings:
-    """What an integration shows: ``own``, or for some people one of ``further``, by id and in their order."""
+    """What an integration shows: ``own``, or for some people one of ``further``, by id and in their order.
+
+    ``selected`` says of which people they are, for those that have rules.
+    """
 
     own: Presences
     further: Mapping[str, Presences] = field(default_factory=dict)
+    selected: Mapping[str, ColumnElement[bool]] = field(default_factory=dict)
 
     def applying(self) -> ColumnElement[str]:
-        """The id of the mapping that applies to a person, empty for ``own``."""
+        """The id of the mapping that applies to a person, empty for ``own``.
+
+        It is the one chosen for the person; or else the first that selects them; or else the integration's own.
+        """
         chosen = col(Person.chosen_mapping)
-        return case((chosen.in_(list(self.further)), chosen), else_=literal(""))
+        by_rule = ((selects, literal(name)) for name, selects in self.selected.items())
+        of_person = ((chosen.in_(list(self.further)), chosen), (chosen == OWN, literal("")))
+        return case(*of_person, *by_rule, else_=literal(""))
+
+    def differs(self) -> ColumnElement[bool]:
+        """Whether another mapping applies to a person than is stored."""
+        return and_(col(Person.gone).is_(False), col(Person.mapping) != self.applying())
 
     def desired(
         self, state: SQLColumnExpression[str] | None = None, applying: SQLColumnExpression[str] | None = None
@@ -43,8 +60,8 @@ class Mappings:
         if not self.further:
             return _shown(self.own, line)
         name = self.applying() if applying is None else applying
-        some = ((name == each, _shown(presences, line)) for each, presences in self.further.items())
-        return case(*some, else_=_shown(self.own, line))
+        some = {each: _shown(presences, line) for each, presences in self.further.items()}
+        return case(some, value=name, else_=_shown(self.own, line))
 
     def of_shown(self, integration_id: str) -> list[ColumnElement[bool]]:
         """Those who are shown in Teams."""
@@ -58,6 +75,27 @@ class Mappings:
     def changes(self) -> ColumnElement[bool]:
         """Whether Teams should show something else of a person than is stored."""
         return and_(col(Person.line).in_(list(self.own)), col(Person.desired).is_distinct_from(self.desired()))
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Whom the further mapping ``id`` would apply to with other ``mappings``: a trial of them."""
+
+    integration_id: str
+    mappings: Mappings
+    id: str
+
+    def is_inside(self) -> ColumnElement[bool]:
+        return self.mappings.applying() == self.id
+
+    def comes(self) -> ColumnElement[bool]:
+        return and_(col(Person.mapping) != self.id, self.is_inside())
+
+    def goes(self) -> ColumnElement[bool]:
+        return and_(col(Person.mapping) == self.id, not_(self.is_inside()))
+
+    def considered(self) -> list[ColumnElement[bool]]:
+        return [col(Person.integration_id) == self.integration_id, col(Person.gone).is_(False)]
 
 
 def _shown(presences: Presences, line: SQLColumnExpression[str]) -> ColumnElement[str | None]:
@@ -104,7 +142,8 @@ async def apply(
         is_sent = or_(col(Person.teams_user_id).is_not(None), col(Person.applied).is_not(None))
         values["due_at"] = case((and_(changes, is_sent), now), else_=col(Person.due_at))
     differs = or_(col(Person.mapping) != applying, changes)
-    edit = update(Person).where(col(Person.integration_id) == integration.id, differs, *who).values(values)
+    here = (col(Person.integration_id) == integration.id, col(Person.gone).is_(False))
+    edit = update(Person).where(*here, differs, *who).values(values)
     await session.exec(edit.execution_options(synchronize_session=False))
 
 
@@ -116,3 +155,15 @@ async def counts(session: AsyncSession, integration_id: str) -> dict[str, int]:
         .group_by(col(Person.mapping))
     )
     return dict((await session.exec(query)).all())
+
+
+async def selecting(
+    session: AsyncSession, integration_id: str, rules: Sequence[Rule], person_id: str
+) -> Rule | None:
+    """The first of the rules that selects a person now."""
+    if not rules:
+        return None
+    which = case(*((selected_by(integration_id, rule), number) for number, rule in enumerate(rules)), else_=-1)
+    query = select(which).where(Person.integration_id == integration_id, Person.id == person_id)
+    number = (await session.exec(query)).first()
+    return None if number is None or number < 0 else rules[number]

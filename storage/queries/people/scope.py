@@ -1,9 +1,9 @@
-"""People by the rules of a scope: who comes and who goes with other ones, and everyone judged by those stored."""
+"""People by rules, of a scope or a mapping: selected, tried before rules are stored, and judged by those stored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, and_, case, func, literal, not_, or_, tuple_, update
 from sqlmodel import col, select
@@ -20,75 +20,35 @@ EVERYONE, ONLY, EXCEPT = "everyone", "only", "except"
 NO_RULE = "only"
 """The name of the rule for who is in none of the rules of ``ONLY``."""
 
+
 DIGITS = "0123456789"
 
 Rule = tuple[str, str]
-"""A value of ``sync.people.scope.rules.RuleKind``, and the rule's value."""
+"""A value of ``sync.domain.model.RuleKind``, and the rule's value."""
 
 Named = tuple[str, str, str | None]
 """A person's id, name and extension."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """A scope of an integration in SQL. ``may_opt_out``: what people chose for themselves counts."""
+def selected_by_any(integration_id: str, rules: Sequence[Rule]) -> ColumnElement[bool]:
+    """Whether one of the rules, of which there is at least one, selects a person."""
+    return or_(*(selected_by(integration_id, rule) for rule in rules))
 
-    integration_id: str
-    mode: str = EVERYONE
-    rules: Sequence[Rule] = ()
-    may_opt_out: bool = True
 
-    def selects(self, kind: str, value: str) -> ColumnElement[bool]:
-        """Whether a rule selects a person."""
-        match kind:
-            case "extensions":
-                return _in_range(value)
-            case "address":
-                return func.lower(col(Person.address)).like(_pattern(value), escape="\\")
-            case "site":
-                return col(Person.site_id) == value
-        members = select(GroupMember.user_id).where(
-            GroupMember.integration_id == self.integration_id, GroupMember.group_id == value
-        )
-        return func.coalesce(col(Person.teams_user_id).in_(members), False)
-
-    def outside(self) -> ColumnElement[str]:
-        """The rule that puts a person outside, empty for who is inside.
-
-        Of who has no account yet it is not known whether a group includes them: nothing of them is shown anyway.
-        """
-        found = [(self.selects(kind, value), f"{kind}:{value}") for kind, value in self.rules]
-        if self.mode == EXCEPT:
-            return case(*((selected, literal(name)) for selected, name in found), else_=literal(""))
-        if self.mode == EVERYONE:
-            return literal("")
-        inside = or_(*(selected for selected, _ in found))
-        if any(kind == "group" for kind, _ in self.rules):
-            inside = or_(inside, col(Person.teams_user_id).is_(None))
-        return case((inside, literal("")), else_=literal(NO_RULE))
-
-    def is_shown(self) -> ColumnElement[bool]:
-        """Whether a person would be shown by these rules."""
-        own = [col(Person.opted_out).is_(False)] if self.may_opt_out else []
-        return and_(col(Person.excluded).is_(False), self.outside() == "", *own)
-
-    def differs(self) -> ColumnElement[bool]:
-        """Whether what is stored of a person is not what these rules say."""
-        refused = [] if self.may_opt_out else [col(Person.opted_out)]
-        return or_(col(Person.outside) != self.outside(), *refused)
-
-    def comes(self) -> ColumnElement[bool]:
-        return and_(not_(is_shown()), self.is_shown())
-
-    def goes(self) -> ColumnElement[bool]:
-        return and_(is_shown(), not_(self.is_shown()))
-
-    def of_matched(self) -> list[ColumnElement[bool]]:
-        return [
-            col(Person.integration_id) == self.integration_id,
-            col(Person.gone).is_(False),
-            col(Person.teams_user_id).is_not(None),
-        ]
+def selected_by(integration_id: str, rule: Rule) -> ColumnElement[bool]:
+    """Whether a rule selects a person. A group selects nobody who has no account."""
+    kind, value = rule
+    match kind:
+        case "extensions":
+            return _in_range(value)
+        case "address":
+            return func.lower(col(Person.address)).like(_pattern(value), escape="\\")
+        case "site":
+            return col(Person.site_id) == value
+    members = select(GroupMember.user_id).where(
+        GroupMember.integration_id == integration_id, GroupMember.group_id == value
+    )
+    return func.coalesce(col(Person.teams_user_id).in_(members), False)
 
 
 def _in_range(value: str) -> ColumnElement[bool]:
@@ -112,20 +72,80 @@ def _pattern(value: str) -> str:
     return value.replace("*", "%")
 
 
-async def figures(session: AsyncSession, rules: Rules) -> tuple[int, int, int]:
-    """How many would come, would go, and would be shown in all; who cannot be shown anyway does not count."""
-    come, go, shown = (func.count(case((what, 1))) for what in (rules.comes(), rules.goes(), rules.is_shown()))
-    found = (await session.exec(select(come, go, shown).where(*rules.of_matched()))).one()
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """A scope of an integration in SQL. ``may_opt_out``: what people chose for themselves counts."""
+
+    integration_id: str
+    mode: str = EVERYONE
+    rules: Sequence[Rule] = ()
+    may_opt_out: bool = True
+
+    def outside(self) -> ColumnElement[str]:
+        """The rule that puts a person outside, empty for who is inside.
+
+        Of who has no account yet it is not known whether a group includes them: nothing of them is shown anyway.
+        """
+        found = [(selected_by(self.integration_id, rule), ":".join(rule)) for rule in self.rules]
+        if self.mode == EXCEPT:
+            return case(*((selected, literal(name)) for selected, name in found), else_=literal(""))
+        if self.mode == EVERYONE:
+            return literal("")
+        inside = selected_by_any(self.integration_id, self.rules)
+        if any(kind == "group" for kind, _ in self.rules):
+            inside = or_(inside, col(Person.teams_user_id).is_(None))
+        return case((inside, literal("")), else_=literal(NO_RULE))
+
+    def is_inside(self) -> ColumnElement[bool]:
+        """Whether a person would be shown by these rules."""
+        own = [col(Person.opted_out).is_(False)] if self.may_opt_out else []
+        return and_(col(Person.excluded).is_(False), self.outside() == "", *own)
+
+    def differs(self) -> ColumnElement[bool]:
+        """Whether what is stored of a person is not what these rules say."""
+        refused = [] if self.may_opt_out else [col(Person.opted_out)]
+        return or_(col(Person.outside) != self.outside(), *refused)
+
+    def comes(self) -> ColumnElement[bool]:
+        return and_(not_(is_shown()), self.is_inside())
+
+    def goes(self) -> ColumnElement[bool]:
+        return and_(is_shown(), not_(self.is_inside()))
+
+    def considered(self) -> list[ColumnElement[bool]]:
+        return [
+            col(Person.integration_id) == self.integration_id,
+            col(Person.gone).is_(False),
+            col(Person.teams_user_id).is_not(None),
+        ]
+
+
+class Trial(Protocol):
+    """Of the people who are ``considered``: who comes, who goes, and who is inside then."""
+
+    @property
+    def integration_id(self) -> str: ...
+    def comes(self) -> ColumnElement[bool]: ...
+    def goes(self) -> ColumnElement[bool]: ...
+    def is_inside(self) -> ColumnElement[bool]: ...
+    def considered(self) -> list[ColumnElement[bool]]: ...
+
+
+async def figures(session: AsyncSession, trial: Trial) -> tuple[int, int, int]:
+    """How many would come, would go, and would be inside in all."""
+    counts = (func.count(case((what, 1))) for what in (trial.comes(), trial.goes(), trial.is_inside()))
+    come, go, inside = counts
+    found = (await session.exec(select(come, go, inside).where(*trial.considered()))).one()
     return found[0], found[1], found[2]
 
 
-async def changed(session: AsyncSession, rules: Rules, side: str, after: str, limit: int) -> Sequence[Named]:
+async def changed(session: AsyncSession, trial: Trial, side: str, after: str, limit: int) -> Sequence[Named]:
     """The first people, by name, who would come (``side`` is ``come``) or go, after the person ``after``."""
     key = (col(Person.search), col(Person.id))
-    where = [*rules.of_matched(), rules.comes() if side == "come" else rules.goes()]
+    where = [*trial.considered(), trial.comes() if side == "come" else trial.goes()]
     if after:
         mark = select(Person.search, Person.id).where(
-            Person.id == after, Person.integration_id == rules.integration_id
+            Person.id == after, Person.integration_id == trial.integration_id
         )
         if found := (await session.exec(mark)).first():
             where.append(tuple_(*key) > tuple(found))
@@ -146,21 +166,17 @@ async def judge(session: AsyncSession, rules: Rules, now: datetime, *who: Column
     await session.exec(edit.values(values).execution_options(synchronize_session=False))
 
 
-async def judge_slice(session: AsyncSession, rules: Rules, after: str, limit: int, now: datetime) -> Sequence[str]:
-    """``judge`` for the next people after the id ``after`` of whom the rules say something else than is stored.
-
-    Returns their ids, in order: fewer than ``limit`` are the last.
-    """
+async def next_of(
+    session: AsyncSession, integration_id: str, differs: ColumnElement[bool], after: str, limit: int
+) -> Sequence[str]:
+    """The next people after the id ``after`` of whom something else is stored than is right, by id."""
     query = (
         select(Person.id)
-        .where(Person.integration_id == rules.integration_id, Person.id > after, rules.differs())
+        .where(Person.integration_id == integration_id, Person.id > after, differs)
         .order_by(col(Person.id))
         .limit(limit)
     )
-    ids = (await session.exec(query)).all()
-    if ids:
-        await judge(session, rules, now, col(Person.id).in_(ids))
-    return ids
+    return (await session.exec(query)).all()
 
 
 def _is_concerned() -> ColumnElement[bool]:

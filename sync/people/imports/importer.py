@@ -5,7 +5,7 @@ it is applied in one transaction, or nothing: a person who was changed since is 
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -32,8 +32,8 @@ from sync.people.imports.values import (
 from sync.people.scope.judge import judge
 from sync.tenancy import owned
 
-SLICE = 1000
-"""Lines that are compared together."""
+SLICE = 200
+"""Lines that are compared together: for so long nobody else is served."""
 
 PAGE = 10
 MAX_FAULTS = 1000
@@ -42,6 +42,7 @@ MAX_FAULTS = 1000
 RECOMPARED = 200
 """People changed since the preview who are compared again at a time."""
 
+LINE_FIELDS = tuple(field.name for field in fields(ImportLine))
 WAITING, READING, READY, DONE = "waiting", "reading", "ready", "done"
 
 
@@ -220,7 +221,8 @@ async def _mine(
 
 
 def _row(import_id: str, line: ImportLine) -> dict[str, object]:
-    return {**asdict(line), "import_id": import_id, "match": line.match or "", "fault": line.fault or ""}
+    values = {name: getattr(line, name) for name in LINE_FIELDS}
+    return {**values, "import_id": import_id, "match": line.match or "", "fault": line.fault or ""}
 
 
 async def _view(session: AsyncSession, row: PeopleImport, after: int = 0, before: int = 0) -> ImportView:

@@ -1,7 +1,5 @@
 """Who is shown, as an administrator chooses it: tried on everyone before it is stored, and put into effect."""
 
-from collections.abc import Sequence
-
 from storage.queries import integrations
 from storage.queries.people import groups, people, scope
 from storage.queries.people.scope import Rules
@@ -9,10 +7,11 @@ from sync.audit import Act, AuditLog, Subject
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
 from sync.domain.jobs import APPLY_SCOPE, PUSH, PUSH_STATUS_MESSAGE
-from sync.domain.model import Actor, EditedMeanwhile
+from sync.domain.model import Actor, EditedMeanwhile, Rule
 from sync.people.scope.groups import Groups
 from sync.people.scope.judge import judge_everyone
-from sync.people.scope.rules import Changes, Rule, Scope, ScopeView, Side, Site, Someone, UnreadGroup, scope_of
+from sync.people.scope.rules import Changes, Scope, ScopeView, Side, Site, Someone, UnreadGroup, scope_of, someones
+from sync.presence.further_mappings import plain
 from sync.tenancy import owned
 
 SITES = 10
@@ -62,7 +61,7 @@ class ScopeEditor:
             await owned(session, owner_tenant, integration_id)
             come, go, shown = await scope.figures(session, rules)
             first = {side: await scope.changed(session, rules, side, "", NAMED) for side in Side}
-        return Changes(come, go, shown, _named(first[Side.COME]), _named(first[Side.GO]))
+        return Changes(come, go, shown, someones(first[Side.COME]), someones(first[Side.GO]))
 
     async def page(
         self, owner_tenant: str, integration_id: str, wanted: Scope, side: Side, after: str
@@ -71,7 +70,7 @@ class ScopeEditor:
         async with self._database.session() as session:
             await owned(session, owner_tenant, integration_id)
             found = await scope.changed(session, _rules(integration_id, wanted), side, after, PAGE + 1)
-        return _named(found[:PAGE]), len(found) > PAGE
+        return someones(found[:PAGE]), len(found) > PAGE
 
     async def save(self, owner_tenant: str, integration_id: str, revision: int, wanted: Scope, by: Actor) -> None:
         """Store the scope; a job judges everyone by it, also after a crash. Raises ``EditedMeanwhile``."""
@@ -93,12 +92,7 @@ class ScopeEditor:
 
 
 def _rules(integration_id: str, wanted: Scope) -> Rules:
-    rules = [(rule.kind.value, rule.value) for rule in wanted.rules]
-    return Rules(integration_id, wanted.mode.value, rules, wanted.may_opt_out)
-
-
-def _named(found: Sequence[scope.Named]) -> tuple[Someone, ...]:
-    return tuple(Someone(person_id, name, extension or "") for person_id, name, extension in found)
+    return Rules(integration_id, wanted.mode.value, plain(wanted.rules), wanted.may_opt_out)
 
 
 def _facts(wanted: Scope) -> dict[str, str]:

@@ -2,25 +2,36 @@
 
 import re
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from itertools import chain
 
 import structlog
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.queries import integrations
+from storage.queries.health import problems
 from storage.queries.people import groups
 from storage.tables.directory import DirectoryGroup
 from storage.tables.integrations import Integration
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
-from sync.domain.errors import Fault, ServiceUnavailable, SyncError
+from sync.domain.errors import OUTAGES, Fault, ServiceUnavailable, SyncError
+from sync.domain.model import Rule, RuleKind, Rules
 from sync.domain.services import Directory, ListLimits, reading_list
-from sync.people.scope.rules import Rule, RuleFault, RuleKind, RuleRefused, scope_of
+from sync.people.scope.rules import RuleFault, RuleRefused, scope_of
+from sync.presence.further_mappings import further_of
+from sync.problems.incidents import GROUPS, GROUPS_UNREAD
 
 LIMITS = ListLimits(pages=500, size=100_000_000, seconds=120)
 SLICE = 1000
 UNUSED_AFTER = timedelta(hours=1)
 """How long the members of a group are kept with which a dry run was made and that is not used."""
 
+DELETED = "deleted"
+"""The fault of a group that Graph does not know any more."""
+
+NAMED = 3
 EMPTIED = "emptied"
 """The fault of a group that was suddenly read empty: believed only when the next reading agrees."""
 
@@ -30,7 +41,7 @@ log = structlog.get_logger()
 
 
 class Groups:
-    """Reads the groups that scopes name. The members last read stay until they are read again."""
+    """Reads the groups that rules name. The members last read stay until they are read again."""
 
     def __init__(self, context: Context, credentials: CredentialStore) -> None:
         self._database = context.database
@@ -64,8 +75,8 @@ class Groups:
         return Rule(RuleKind.GROUP, group.group_id, group.name)
 
     async def refresh(self, integration: Integration) -> None:
-        """Read the members of the groups that the scope names; a group that cannot be read keeps those it had."""
-        rules = scope_of(integration.scope).of_kind(RuleKind.GROUP)
+        """Read the members of the groups that rules name; a group that cannot be read keeps those it had."""
+        rules = groups_of(integration)
         async with self._database.session() as session:
             if not await groups.known(session, integration.id):
                 return
@@ -74,12 +85,14 @@ class Groups:
                 async with self._clients.directory(self._credentials.app(integration)) as directory:
                     found = await _members(directory, rule.value)
             except SyncError as error:
-                await self._note(integration.id, rule, error.fault)
+                is_deleted = error.context.get("status") == HTTPStatus.NOT_FOUND
+                await self._note(integration.id, rule, DELETED if is_deleted else error.fault)
             else:
                 await self._believe(integration.id, rule, found)
         async with self._database.writing() as session:
             used = {rule.value for rule in rules}
             await groups.delete_unused(session, integration.id, used, self._clock() - UNUSED_AFTER)
+            await _check_unread(session, integration.id, used, self._clock())
 
     async def _believe(self, integration_id: str, rule: Rule, found: Collection[str]) -> None:
         async with self._database.session() as session:
@@ -114,6 +127,25 @@ class Groups:
             )
             group.name, group.read_at, group.fault = rule.name, self._clock(), ""
             session.add(group)
+
+
+async def _check_unread(session: AsyncSession, integration_id: str, used: Collection[str], now: datetime) -> None:
+    """Open or close the problem that groups which rules name cannot be read, unless that passes by itself."""
+    known = (await groups.known(session, integration_id)).values()
+    unread = [group for group in known if group.group_id in used and group.fault not in ("", *OUTAGES)]
+    if not unread:
+        await problems.close_open(session, integration_id, [GROUPS], now)
+        return
+    names = sorted(group.name or group.group_id for group in unread)
+    facts = {"groups": len(names), "names": ", ".join(name[:40] for name in names[:NAMED])}
+    await problems.upsert_open(session, integration_id, GROUPS, GROUPS_UNREAD, facts, False, now)
+
+
+def groups_of(integration: Integration) -> Rules:
+    """The groups that an integration's rules name, of its scope and its mappings, each once."""
+    of_mappings = chain.from_iterable(each.rules for each in further_of(integration.further))
+    rules = chain(scope_of(integration.scope).rules, of_mappings)
+    return tuple({rule.value: rule for rule in rules if rule.kind is RuleKind.GROUP}.values())
 
 
 def id_in(typed: str) -> str:

@@ -1,13 +1,20 @@
-"""Everyone of an integration judged by its scope, in slices, so that no other transaction waits for long."""
+"""Everyone judged by an integration's rules, who is shown and by which mapping, in slices that end soon."""
 
-from sqlalchemy import ColumnElement
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, or_
+from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import Clock
+from core.correlation import current_cause
 from storage.database import Database
 from storage.queries import integrations
-from storage.queries.people import scope
+from storage.queries.people import mapping, scope
 from storage.tables.integrations import Integration
+from storage.tables.people import Person
+from sync.domain.presence import STALE_AFTER
+from sync.presence.further_mappings import stored_mappings
 
 SLICE = 500
 
@@ -15,11 +22,17 @@ SLICE = 500
 async def judge(session: AsyncSession, integration: Integration, clock: Clock, *who: ColumnElement[bool]) -> None:
     """Judge these people, in the transaction that changed them."""
     await session.flush()
-    await scope.judge(session, scope.rules_of(integration), clock(), *who)
+    await _judge(session, integration, clock(), *who)
+
+
+async def _judge(session: AsyncSession, integration: Integration, now: datetime, *who: ColumnElement[bool]) -> None:
+    await scope.judge(session, scope.rules_of(integration), now, *who)
+    mappings, stale = stored_mappings(integration), now - STALE_AFTER
+    await mapping.apply(session, integration, mappings, current_cause(), now, stale, mappings.differs(), *who)
 
 
 async def judge_everyone(database: Database, integration_id: str, clock: Clock) -> bool:
-    """Judge everyone by the scope as it is stored, from the beginning when it changes meanwhile.
+    """Judge everyone by the rules as they are stored, from the beginning when it changes meanwhile.
 
     Returns whether something changed. It may be ended at any time: the next call goes through everyone again.
     """
@@ -31,7 +44,10 @@ async def judge_everyone(database: Database, integration_id: str, clock: Clock) 
                 return False
             if integration.revision != revision:
                 after, revision = "", integration.revision
-            found = await scope.judge_slice(session, scope.rules_of(integration), after, SLICE, clock())
+            differs = or_(scope.rules_of(integration).differs(), stored_mappings(integration).differs())
+            found = await scope.next_of(session, integration_id, differs, after, SLICE)
+            if found:
+                await _judge(session, integration, clock(), col(Person.id).in_(found))
             is_last = len(found) < SLICE
             if is_last and integration.scope_pending:
                 integration.scope_pending = False

@@ -13,6 +13,7 @@ from typing import Any
 
 from core.errors import CloudLinkPresenceError
 from core.text import visible
+from sync.domain.model import Rule, RuleKind, Rules, rules_of, stored_rules
 
 MAX_RULES = 20
 MAX_PATTERN = 100
@@ -29,50 +30,17 @@ class ScopeMode(StrEnum):
     EXCEPT = "except"
 
 
-class RuleKind(StrEnum):
-    EXTENSIONS = "extensions"
-    ADDRESS = "address"
-    SITE = "site"
-    GROUP = "group"
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """Selects people.
-
-    ``value`` is a range of extensions such as ``200-299`` or a single one, a pattern of addresses such as
-    ``*@sales.example``, the id of a site, or the object id of a group, whose ``name`` people know.
-    """
-
-    kind: RuleKind
-    value: str
-    name: str = ""
-
-    @property
-    def key(self) -> str:
-        """How the rule is named where it decided about a person."""
-        return f"{self.kind}:{self.value}"
-
-    @property
-    def said(self) -> str:
-        return self.name or self.value
-
-
 @dataclass(frozen=True, slots=True)
 class Scope:
     """Who is to be shown; for everyone without ``rules``. ``may_opt_out``: people may end it for themselves."""
 
     mode: ScopeMode = ScopeMode.EVERYONE
-    rules: tuple[Rule, ...] = ()
+    rules: Rules = ()
     may_opt_out: bool = True
-
-    def of_kind(self, kind: RuleKind) -> tuple[Rule, ...]:
-        return tuple(rule for rule in self.rules if rule.kind is kind)
 
     def as_json(self) -> dict[str, Any]:
         """As it is stored; ``scope_of`` reads it."""
-        rules = [{"kind": rule.kind.value, "value": rule.value, "name": rule.name} for rule in self.rules]
-        return {"mode": self.mode.value, "rules": rules, "may_opt_out": self.may_opt_out}
+        return {"mode": self.mode.value, "rules": stored_rules(self.rules), "may_opt_out": self.may_opt_out}
 
 
 class Side(StrEnum):
@@ -91,9 +59,14 @@ class Someone:
     extension: str
 
 
+def someones(found: Iterable[tuple[str, str, str | None]]) -> tuple[Someone, ...]:
+    """People as SQL gives them."""
+    return tuple(Someone(person_id, name, extension or "") for person_id, name, extension in found)
+
+
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What another scope would change: how many come and go, how many are shown then, and the first by name."""
+    """What other rules would change: how many come and go, how many are inside then, and the first by name."""
 
     come: int
     go: int
@@ -156,21 +129,26 @@ class RuleRefused(CloudLinkPresenceError):
 
 def scope_of(stored: Mapping[str, Any]) -> Scope:
     """The scope as ``Scope.as_json`` wrote it; an empty one means everyone."""
-    rules = (Rule(RuleKind(each["kind"]), each["value"], each["name"]) for each in stored.get("rules", ()))
     mode = ScopeMode(stored.get("mode", ScopeMode.EVERYONE))
-    return Scope(mode, tuple(rules), bool(stored.get("may_opt_out", True)))
+    return Scope(mode, rules_of(stored.get("rules", ())), bool(stored.get("may_opt_out", True)))
 
 
 def scope_from(mode: ScopeMode, rules: Iterable[Rule], *, may_opt_out: bool) -> Scope:
     """A scope to be stored, each rule once. Raises ``RuleRefused`` for none, or too many."""
     if mode is ScopeMode.EVERYONE:
         return Scope(may_opt_out=may_opt_out)
-    unique = tuple(dict.fromkeys(rules))
+    unique = limited(rules)
     if not unique:
         raise RuleRefused(RuleFault.NO_RULES)
+    return Scope(mode, unique, may_opt_out)
+
+
+def limited(rules: Iterable[Rule]) -> Rules:
+    """Each rule once. Raises ``RuleRefused`` for too many."""
+    unique = tuple(dict.fromkeys(rules))
     if len(unique) > MAX_RULES or sum(len(rule.value.encode()) for rule in unique) > MAX_BYTES:
         raise RuleRefused(RuleFault.TOO_MANY)
-    return Scope(mode, unique, may_opt_out)
+    return unique
 
 
 def parse_extensions(typed: str) -> list[Rule]:

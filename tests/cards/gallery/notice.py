@@ -18,6 +18,8 @@ from sync.problems.incidents import (
     CLOCK_SKEWED,
     EVENTS,
     EVENTS_MISSED,
+    GROUPS,
+    GROUPS_UNREAD,
     LISTS,
     LISTS_SHRUNK,
     PEOPLE,
@@ -34,6 +36,7 @@ OWN = (
     (PEOPLE, UNMATCHED_RISING, {"people": 7}),
     (LISTS, LISTS_SHRUNK, LOST),
     (LISTS, LISTS_SHRUNK, {**LOST, "side": "cloudlink", "believed": 1}),
+    (GROUPS, GROUPS_UNREAD, {"groups": 2, "names": "Sales, Vendas & Marketing"}),
     (CLOCK, CLOCK_SKEWED, {"minutes": 9}),
     (EVENTS, EVENTS_MISSED, {"calls": 12}),
 )

@@ -44,7 +44,7 @@ def samples(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     yield "notice_digest", notices.notice_card(texts, digest, NOW)
     yield from _drills(texts, replace(one, enabled=True))
     link = Link(texts("export.download"), f"https://bot.example/exports/{'x' * 400}")
-    yield "export_report", exports.report_card(texts, one, link)
+    yield "export_report", exports.report_card(texts, one, link, 7)
 
 
 def _drills(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
@@ -58,7 +58,7 @@ def _drills(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
         status = Status(one, health, 27, 25, 7, 0, NOW, freshness, 30, (), day=day(), shown_now=7)
         moments = tuple(Moment(name, 14_400 if name == "kept" else 130) for name in HAPPENS[rehearsal])
         names = ("Ana Lima", "Rui Melo", "Sofia Reis", "Gil Costa", LONG)
-        shown = Drill(rehearsal, status, facts, facts, moments, names, 4)
+        shown = Drill(rehearsal, status, facts, facts, moments, 7, names, 4)
         view = drill.DrillView(shown, StatusView(status, Links(), NOW, "Europe/Lisbon"))
         yield f"drill_{rehearsal}", drill.overview(texts, view)
         for step in drill.STEPS:

@@ -8,15 +8,17 @@ from bot.activity import Card
 from bot.cards.field_errors import FormError, Link
 from bot.cards.people import scope as cards
 from bot.cards.people.scope import Typed
+from bot.cards.presence import further, rules
+from bot.cards.presence.rules import Subject
 from bot.languages import Texts
 from sync.domain.errors import CredentialsWrong, Fault
-from sync.domain.model import IntegrationView
+from sync.domain.model import Concerned, FurtherMapping, IntegrationView, Rule, RuleKind
+from sync.domain.presence import LineState, Presence
+from sync.integrations.mapping_editor import RulesTrial, WantedRules
 from sync.people.scope.rules import (
     MAX_RULES,
     Changes,
-    Rule,
     RuleFault,
-    RuleKind,
     RuleRefused,
     Scope,
     ScopeMode,
@@ -56,6 +58,7 @@ def samples(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
         cards.form(texts, one, some, Typed("only", "299-200", "*", "s9", "Nobody"), _errors(texts)),
     )
     yield from _dry_runs(texts, one)
+    yield from _rules(texts, one)
 
 
 def _errors(texts: Texts) -> list[FormError]:
@@ -82,3 +85,27 @@ def _dry_runs(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     yield "scope_worst", cards.dry_run(texts, replace(one, name=LONG), worst, big)
     view = ScopeView(worst, 2, 100_000, tuple(Site(f"s{n}", 999, LONG) for n in range(10)))
     yield "scope_form_worst", cards.form(texts, replace(one, name=LONG), view, Typed.of(worst))
+
+
+def _rules(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
+    """A mapping for some people: whom it selects."""
+    some = tuple(FurtherMapping(name[:32], name[:60], rules=SOME.rules) for name in ("Reception", "Board", LONG))
+    of = Subject(replace(one, further=some, enabled=True), some[1])
+    found, typed = ScopeView(SOME, 2, 42, SITES), Typed.of_rules(SOME.rules)
+    yield "mapping_rules", rules.form(texts, of, found, typed, 2)
+    refused = Typed(extensions="299-200", addresses="*", sites="s9", groups="Nobody")
+    yield "mapping_rules_refused", rules.form(texts, of, found, refused, 1, _errors(texts))
+    concerned = tuple(
+        Concerned(each.name, LineState.ON_CALL, Presence.IN_A_CALL, Presence.PRESENTING) for each in PEOPLE[:5]
+    )
+    trial = RulesTrial(Changes(12, 31_204, 42, PEOPLE[:5], PEOPLE[5:]), 5, concerned)
+    wanted = WantedRules("Board", SOME.rules, 1)
+    yield "mapping_rules_dry_run", rules.dry_run(texts, of, wanted, trial, found)
+    nobody = RulesTrial(Changes(0, 0, 0), 0)
+    yield "mapping_rules_nobody", rules.dry_run(texts, of, replace(wanted, rules=()), nobody, found)
+    yield "mapping_rules_page", rules.page(texts, of, wanted, Side.COME, PEOPLE, has_more=True)
+    yield "mapping_some_rules", further.listed(texts, of.view, {"Reception": 3, "Board": 31_204})
+    groups = tuple(Rule(RuleKind.GROUP, f"{GROUP[:-2]}{n:02}", LONG[:120]) for n in range(MAX_RULES))
+    big = Changes(100_000, 100_000, 100_000, PEOPLE[:5], PEOPLE[5:])
+    worst = RulesTrial(big, 100_000, tuple(replace(each, name=LONG) for each in concerned))
+    yield "mapping_rules_worst", rules.dry_run(texts, of, replace(wanted, rules=groups), worst, found)

@@ -4,8 +4,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from storage.queries.people import mapping
-from storage.queries.people.mapping import Mappings
+from sqlmodel import select
+
+from storage.queries.people import groups, mapping, scope
+from storage.queries.people.mapping import Mappings, Selection
+from storage.queries.people.scope import selected_by_any
+from storage.tables.people import Person
 from tests.support.clocks import NOON
 from tests.support.storage.stores import empty_store, integration, person, read_person, stored
 
@@ -72,6 +76,40 @@ async def test_a_disabled_integration_changes_nobody_now(tmp_path: Path) -> None
             await mapping.apply(session, one, Mappings(CHOSEN), "cause", LATER, NOON)
         row = await read_person(database)
         assert (row.desired, row.due_at) == (BUSY, None)
+
+
+async def test_chosen_by_name_comes_before_rules_and_these_in_their_order(tmp_path: Path) -> None:
+    selected = {
+        "m1": selected_by_any("i1", [("extensions", "200-209"), ("group", "g")]),
+        "m2": selected_by_any("i1", [("address", "*@sales.example"), ("site", "s2")]),
+    }
+    some = Mappings(CHOSEN, {"m1": {**CHOSEN, "on_call": None}, "m2": CHOSEN}, selected)
+    expected = {
+        "range": ("m1", {"extension": "205"}),
+        "both": ("m1", {"extension": "205", "address": "both@sales.example"}),
+        "address": ("m2", {"address": "Ana@SALES.example"}),
+        "site": ("m2", {"site_id": "s2"}),
+        "member": ("m1", {"teams_user_id": "teams member"}),
+        "chosen": ("m2", {"extension": "205", "chosen_mapping": "m2"}),
+        "own": ("", {"extension": "205", "chosen_mapping": "own"}),
+        "former": ("m1", {"extension": "205", "chosen_mapping": "removed"}),
+        "else": ("", {"extension": "300"}),
+    }
+    rows = [person(name, **{**TALKING, "extension": None, **values}) for name, (_, values) in expected.items()]
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration(), *rows, person("gone", extension="205", gone=True))
+        async with database.writing() as session:
+            await groups.add(session, "i1", "g", ["teams member"])
+            await mapping.apply(session, integration(), some, "cause", LATER, NOON)
+            assert (await session.exec(select(Person.id).where(some.differs()))).all() == []
+            found = await mapping.selecting(session, "i1", [("site", "x"), ("extensions", "200-209")], "both")
+            assert found == ("extensions", "200-209")
+            assert await mapping.selecting(session, "i1", [("site", "x")], "both") is None
+            trial = Selection("i1", Mappings(CHOSEN, some.further, {"m2": selected["m2"]}), "m2")
+            assert await scope.figures(session, trial) == (1, 0, 4)
+            assert [row[0] for row in await scope.changed(session, trial, "come", "", 9)] == ["both"]
+        stored_now = {name: (await read_person(database, name)).mapping for name in (*expected, "gone")}
+    assert stored_now == {**{name: which for name, (which, _) in expected.items()}, "gone": ""}
 
 
 async def test_the_mapping_chosen_for_a_person_takes_the_place_of_the_integrations_own(tmp_path: Path) -> None:

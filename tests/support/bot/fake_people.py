@@ -7,13 +7,14 @@ from typing import Any
 from storage.queries.people.directory_people import PeopleQuery
 from sync.domain.model import Actor, Concerned, IntegrationView, Replay, UnknownIntegration
 from sync.domain.people import Explanation, ExportedPerson, Found, NoImport, PeoplePage, PersonCard, PersonLine
-from sync.integrations.mapping_editor import MappingEditor
+from sync.integrations.mapping_editor import MappingEditor, RulesTrial
 from sync.integrations.message_editor import MessageEditor
 from sync.integrations.schedule_editor import ScheduleEditor
 from sync.people.imports.importer import PeopleImporter
 from sync.people.imports.values import ImportView
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
+from sync.people.scope.rules import Changes, Someone
 
 
 @dataclass
@@ -37,6 +38,16 @@ class FakeMappings(MappingEditor):
 
     async def add(self, *_: Any) -> IntegrationView:
         self.calls.append("add")
+        raise UnknownIntegration("i1")
+
+    async def try_rules(self, *_: Any) -> RulesTrial:
+        return RulesTrial(Changes(0, 0, 0), 0)
+
+    async def trial_page(self, *_: Any) -> tuple[tuple[Someone, ...], bool]:
+        return (), False
+
+    async def save_rules(self, *_: Any) -> tuple[IntegrationView, int]:
+        self.calls.append("save_rules")
         raise UnknownIntegration("i1")
 
     async def remove(self, *_: Any) -> tuple[IntegrationView, int]:

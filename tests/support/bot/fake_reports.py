@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from sync.domain.drills import Drill, Rehearsal
 from sync.domain.model import Actor, UnknownIntegration
-from sync.domain.reports import Hour, Report, Week
+from sync.domain.reports import Hour, Hours, Report
 from sync.reports.drills import Drills
 from sync.reports.reports import Reports
 
@@ -19,8 +19,8 @@ class FakeReports(Reports):
         since = NOW - timedelta(days=days)
         return Report(since, NOW, Hour(since))
 
-    async def week(self, owner_tenant: str, integration_id: str) -> Week:
-        return Week((), ())
+    async def hours(self, owner_tenant: str, integration_id: str, days: int) -> Hours:
+        return Hours((), ())
 
 
 class FakeDrills(Drills):

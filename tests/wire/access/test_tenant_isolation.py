@@ -140,6 +140,10 @@ RECIPES: Mapping[str, tuple[str, ...]] = {
     "mapping.remove": ("integration", "mapping", "revision"),
     "mapping.person": ("integration", "person"),
     "mapping.choose": ("integration", "person", "choices", "mapping"),
+    **{
+        f"mapping.rules_{verb}": ("integration", "mapping", "revision", "extensions", "place")
+        for verb in ("show", "change", "preview", "page", "save")
+    },
     "people.page": ("integration", "filter", "words", "after"),
     "person.include": ("integration", "person", "choices"),
     "scope.change": ("integration", "revision"),

@@ -11,6 +11,7 @@ mapping.show mapping.some mapping.person mapping.preview mapping.quiet mapping.r
 messages.show
 export_people.link report.show report.export drill.show drill.step import_people.page help.cancel
 scope.show scope.change scope.preview scope.page
+mapping.rules_show mapping.rules_change mapping.rules_preview mapping.rules_page
 admins.list admins.invite admins.open admins.ask_remove
 """
 READS = frozenset(_READS.split())
@@ -24,7 +25,7 @@ certificate.use certificate.host certificate.federated monitors.add monitors.rem
 monitors.tick drill.begin alerts.save alerts.remind language.set
 admins.add admins.change admins.demote admins.remove claim.now
 person.exclude person.include person.resend person.clear person.save_match person.unmatch mapping.save
-mapping.add mapping.remove mapping.choose
+mapping.add mapping.remove mapping.choose mapping.rules_save
 scope.save opt_out.stop opt_out.show
 import_people.show import_people.paste import_people.apply import_people.cancel
 schedule.save messages.save

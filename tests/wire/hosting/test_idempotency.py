@@ -398,6 +398,14 @@ async def mapping_remove(scene: Scene) -> dict[str, Any]:
     return await scene.offered("mapping", "mapping.remove", via=("mapping.some", "mapping.show"))
 
 
+async def rules_save(scene: Scene) -> dict[str, Any]:
+    await mapping_remove(scene)
+    typed = {"extensions": "200-299", "addresses": "", "groups": ""}
+    via = ("mapping.some", "mapping.show", "mapping.rules_show")
+    tried = await scene.offered("mapping", "mapping.rules_preview", typed, via)
+    return sent_by(await scene.bot.press(scene.who, "mapping.rules_preview", tried), "mapping.rules_save")
+
+
 async def mapping_choose(scene: Scene) -> dict[str, Any]:
     await mapping_remove(scene)
     sofia = stored_person(uuid4().hex, integration_id=scene.view.id, teams_user_id=str(uuid4()))
@@ -426,6 +434,7 @@ CARDS: Mapping[str, Prepare] = {
     "mapping.add": lambda scene: scene.offered("mapping", "mapping.add", {"name": "Reception"}, ("mapping.some",)),
     "mapping.remove": mapping_remove,
     "mapping.choose": mapping_choose,
+    "mapping.rules_save": rules_save,
     "mapping.save": lambda scene: scene.offered("mapping", "mapping.save", {"show_ringing": "Busy/InACall"}),
     "rotate.save": rotate_save,
     "rotate.start": lambda scene: scene.offered("rotate secret", "rotate.start", via=("rotate.for_me",)),

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from sync.domain.model import Rule, RuleKind
 from sync.domain.people import Explanation, Light, Reason
 from sync.domain.schedule import ALL_DAY, Schedule
-from sync.people.scope.rules import Rule, RuleKind, Scope, ScopeMode
+from sync.people.scope.rules import Scope, ScopeMode
 from tests.support.engines import ADMIN, TENANT, RunningEngine
 from tests.support.eventually import eventually
 from tests.support.presence import AVAILABLE, IN_A_CALL, answer_call, connected_engine, person_by_extension

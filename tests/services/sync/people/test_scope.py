@@ -13,21 +13,25 @@ from sqlmodel import SQLModel
 from storage.database import Database
 from storage.encryption import Encryption
 from storage.queries import integrations
+from storage.queries.health import problems
 from storage.queries.people import groups
 from storage.tables.directory import DirectoryGroup
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.credentials.store import CredentialStore
 from sync.domain.changes import ClearPresence
-from sync.domain.errors import CredentialsWrong, Fault
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.jobs import APPLY_SCOPE, PUSH
-from sync.domain.model import Actor, EditedMeanwhile, UnknownIntegration
+from sync.domain.model import Actor, EditedMeanwhile, Rule, RuleKind, UnknownIntegration
 from sync.domain.phone_events import CloudLinkUser
 from sync.domain.presence import Presence
 from sync.domain.services import Group
+from sync.integrations.mapping_editor import MappingEditor, WantedRules
 from sync.people.directory_sync import DirectorySync
 from sync.people.scope.editor import ScopeEditor
-from sync.people.scope.rules import Rule, RuleKind, Scope, ScopeMode, Side, scope_of
+from sync.people.scope.rules import Scope, ScopeMode, Side, scope_of
+from sync.presence.mapping import QUIET, chosen_by
+from sync.problems.incidents import GROUPS
 from sync.scheduling.scheduler import Intervals, Scheduler
 from sync.teams.directory import TeamsUser
 from tests.support.clocks import NOON
@@ -59,6 +63,7 @@ class Bench:
         context, store = context_of(database, self.clients, self.jobs), CredentialStore(ENCRYPTION)
         self.directory_sync = DirectorySync(context, store)
         self.editor = ScopeEditor(context, store)
+        self.mappings = MappingEditor(context)
         self.flow = flow_of(context, store)
         self.scheduler = Scheduler(context, Intervals(), (), public=False)
 
@@ -76,11 +81,22 @@ class Bench:
         async with self.database.session() as session:
             return {row.name: row.outside for row in await people_of(session, "i1") if not row.gone}
 
+    async def with_mapping(self, mapping_id: str) -> set[str]:
+        async with self.database.session() as session:
+            people = await people_of(session, "i1")
+        return {row.name for row in people if not row.gone and row.mapping == mapping_id}
+
     async def integration(self) -> Integration:
         async with self.database.session() as session:
             found = await integrations.get(session, "i1")
         assert found
         return found
+
+    async def unread(self) -> dict[str, Any] | None:
+        """The facts of the problem that groups cannot be read."""
+        async with self.database.session() as session:
+            opened = await problems.list_open(session, "i1")
+        return next((row.facts for row in opened if row.service == GROUPS), None)
 
     async def group(self) -> DirectoryGroup:
         async with self.database.session() as session:
@@ -172,12 +188,21 @@ async def test_a_group_that_cannot_be_read_keeps_its_members_and_is_named(tmp_pa
         await at.directory_sync.match("i1")
         assert (await at.outside(), (await at.group()).fault) == ({"ana": "", "bob": "only"}, "graph.forbidden")
         assert [each.name for each in (await at.editor.view("t1", "i1")).unread] == ["Sales"]
+        assert await at.unread() == {"groups": 1, "names": "Sales"}
+        at.clients.graph.group_error = ServiceUnavailable(Fault.GRAPH_UNREACHABLE)
+        await at.directory_sync.match("i1")
+        assert await at.unread() is None
+        at.clients.graph.group_error = ServiceUnavailable(Fault.GRAPH_UNREADABLE, status=404)
+        await at.directory_sync.match("i1")
+        assert ((await at.group()).fault, await at.unread()) == ("deleted", {"groups": 1, "names": "Sales"})
+        assert (await at.outside())["ana"] == ""
         at.clients.graph.group_error = None
         at.clients.graph.groups_of = {SALES: []}
         await at.directory_sync.match("i1")
         assert (await at.outside())["ana"] == ""
         await at.directory_sync.match("i1")
         assert ((await at.outside())["ana"], (await at.group()).fault) == ("only", "")
+        assert await at.unread() is None
 
 
 async def test_the_members_of_a_group_that_no_scope_names_are_deleted(tmp_path: Path) -> None:
@@ -193,6 +218,52 @@ async def test_the_members_of_a_group_that_no_scope_names_are_deleted(tmp_path: 
             assert await groups.members(session, "i1", SALES.id) == set()
 
 
+async def test_a_mapping_by_rule_follows_joiners_moved_people_and_groups(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        at.company(ana="200", bob="300", eva="400")
+        at.clients.graph.groups_of = {SALES: ["teams eva"]}
+        await at.directory_sync.match("i1")
+        view = await at.mappings.add("t1", "i1", 1, "Reception", RUI)
+        reception = view.further[0].id
+        rules = (Rule(RuleKind.EXTENSIONS, "200-299"), await at.editor.group("t1", "i1", "Sales"))
+        wanted = WantedRules(reception, rules, 1)
+        changes = (await at.mappings.try_rules("t1", "i1", wanted)).changes
+        assert (changes.come, changes.go, changes.shown) == (2, 0, 2)
+        assert [one.name for one in changes.first_come] == ["ana", "eva"]
+        page, has_more = await at.mappings.trial_page("t1", "i1", wanted, Side.COME, changes.first_come[0].id)
+        assert ([one.name for one in page], has_more) == (["eva"], False)
+        await at.mappings.save_rules("t1", "i1", 2, wanted, RUI)
+        assert APPLY_SCOPE in at.jobs.now()
+        assert APPLY_SCOPE in at.scheduler.due(await at.integration(), [], None, NOON)
+        await at.editor.apply("i1")
+        assert await at.with_mapping(reception) == {"ana", "eva"}
+        at.company(ana="301", bob="201", eva="400", new="222")
+        at.clients.graph.groups_of = {SALES: ["teams bob"]}
+        await at.directory_sync.match("i1")
+        assert await at.with_mapping(reception) == {"bob", "new"}
+        at.clients.graph.groups_of = {SALES: ["teams ana"]}
+        await at.directory_sync.match("i1")
+        assert await at.with_mapping(reception) == {"ana", "bob", "new"}
+        await at.mappings.remove("t1", "i1", 3, reception, RUI)
+        await at.editor.apply("i1")
+        assert await at.with_mapping("") == {"ana", "bob", "eva", "new"}
+
+
+async def test_of_two_who_change_rules_the_slower_one_stores_nothing(tmp_path: Path) -> None:
+    async with bench(tmp_path, talking("ana", "200")) as at:
+        view = await at.mappings.add("t1", "i1", 1, "Reception", RUI)
+        silent = {**chosen_by({}), **QUIET}
+        await at.mappings.save("t1", "i1", 2, silent, RUI, view.further[0].id)
+        wanted = WantedRules(view.further[0].id, (Rule(RuleKind.EXTENSIONS, "200-299"),), 1)
+        _, changed = await at.mappings.save_rules("t1", "i1", 3, wanted, RUI)
+        assert (changed, await at.with_mapping(wanted.mapping_id)) == (1, {"ana"})
+        with pytest.raises(EditedMeanwhile):
+            await at.mappings.save_rules("t1", "i1", 3, WantedRules(wanted.mapping_id, (), 1), RUI)
+        with pytest.raises(EditedMeanwhile):
+            await at.mappings.try_rules("t1", "i1", WantedRules("removed", (), 1))
+        assert await at.with_mapping(wanted.mapping_id) == {"ana"}
+
+
 async def test_another_tenants_scope_does_not_exist(tmp_path: Path) -> None:
     async with bench(tmp_path, talking("ana", "300")) as at:
         for attempt in (
@@ -202,6 +273,9 @@ async def test_another_tenants_scope_does_not_exist(tmp_path: Path) -> None:
             at.editor.preview("t2", "i1", ONLY_2XX),
             at.editor.page("t2", "i1", ONLY_2XX, Side.GO, ""),
             at.editor.save("t2", "i1", 1, ONLY_2XX, RUI),
+            at.mappings.try_rules("t2", "i1", WantedRules("m1", (), 1)),
+            at.mappings.trial_page("t2", "i1", WantedRules("m1", (), 1), Side.COME, ""),
+            at.mappings.save_rules("t2", "i1", 1, WantedRules("m1", (), 1), RUI),
         ):
             with pytest.raises(UnknownIntegration):
                 await attempt

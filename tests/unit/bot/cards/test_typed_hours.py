@@ -10,6 +10,13 @@ from tests.support.bot.texts import EN
 TODAY = date(2026, 11, 23)
 
 
+RANGES = (
+    *("30/12/2026-01/01/2027", "2026-12-30 - 2027-01-01", "2026-12-30-2027-01-01", "30.12.2026 – 1.1.2027"),
+    *("30/12/2026 to 01/01/2027", "30/12/2026 até 01/01/2027", "30/12/2026 a 1/1/2027", "2026-12-30 – 01/01/2027"),
+)
+NO_RANGES = ("01/01/2027-24/12/2026", "24/12/2026-", "24/12/2026-31/02/2027", "2026-12-24 - 2040-01-01")
+
+
 def read(monday: str = "", holidays: str = "", preset: str = "own") -> tuple[Schedule | None, list[str]]:
     typed = {PRESET: preset, ZONE: "Europe/Lisbon", DAYS[0]: monday, HOLIDAYS: holidays}
     schedule, errors = schedule_of(EN, typed, TODAY)
@@ -72,6 +79,8 @@ def test_a_week_without_any_hours_is_refused() -> None:
         ("2026-12-25", [date(2026, 12, 25)]),
         ("25/12/2026\n 1.1.2027 \n\n2026-12-25", [date(2026, 12, 25), date(2027, 1, 1)]),
         ("2026-12-24, 2026-12-25; 2026/12/26", [date(2026, 12, day) for day in (24, 25, 26)]),
+        *((typed, [date(2026, 12, 30), date(2026, 12, 31), date(2027, 1, 1)]) for typed in RANGES),
+        ("2026-12-24 to 2026-12-24", [date(2026, 12, 24)]),
     ],
 )
 def test_holidays_are_read(typed: str, days: list[date]) -> None:
@@ -81,7 +90,9 @@ def test_holidays_are_read(typed: str, days: list[date]) -> None:
     assert sorted(schedule.holidays) == days
 
 
-@pytest.mark.parametrize("typed", ["2025-12-25", "2032-01-01", "2026-02-30", "Christmas", "12/25/2026", "2026"])
+@pytest.mark.parametrize(
+    "typed", ["2025-12-25", "2032-01-01", "2026-02-30", "Christmas", "12/25/2026", "2026", *NO_RANGES]
+)
 def test_what_is_no_coming_date_is_refused(typed: str) -> None:
     assert read("9-18", typed)[1] == [HOLIDAYS]
 
@@ -121,6 +132,13 @@ def test_what_is_shown_again_says_the_same(given: Schedule | None) -> None:
 def test_holidays_of_past_days_are_left_out() -> None:
     old = Schedule("UTC", WEEKS[Preset.OFFICE], frozenset({date(2025, 12, 25), date(2026, 12, 25)}))
     assert typed_of(old, "UTC", TODAY)[HOLIDAYS] == "2026-12-25"
+
+
+def test_days_in_a_row_are_shown_as_a_range() -> None:
+    days = frozenset({date(2026, 12, 25), date(2027, 1, 1), *(date(2027, 8, day) for day in range(2, 16))})
+    shown = typed_of(Schedule("UTC", WEEKS[Preset.OFFICE], days), "UTC", TODAY)[HOLIDAYS]
+    assert shown.splitlines() == ["2026-12-25", "2027-01-01", "2027-08-02 – 2027-08-15"]
+    assert read("9-18", shown)[0] == Schedule("Europe/Lisbon", read("9-18")[0].week, days)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from bot.languages import Language, Texts, language_of, load_texts
 from sync.audit import Act
 from sync.domain.drills import MOMENTS, Rehearsal
 from sync.domain.errors import Fault
-from sync.domain.model import CredentialKind, ExpirySource, Freshness, Service, Unmatched
+from sync.domain.model import CredentialKind, ExpirySource, Freshness, RuleKind, Service, Unmatched
 from sync.domain.people import PeopleFilter, Reason, Step
 from sync.domain.phone_events import CallState
 from sync.domain.presence import Effect, LineState, Presence
@@ -25,9 +25,9 @@ from sync.domain.roles import Role
 from sync.domain.rotation import OldSecretLeft
 from sync.domain.schedule import Preset
 from sync.people.imports.values import LineFault
-from sync.people.scope.rules import RuleKind, ScopeMode, Side
+from sync.people.scope.rules import ScopeMode, Side
 from sync.presence.mapping import CHOICES, MAPPABLE
-from sync.problems.incidents import CLOCK, LISTS, PEOPLE
+from sync.problems.incidents import CLOCK, GROUPS, LISTS, PEOPLE
 from tests.cards.gallery.gallery import LINKS, example
 from tests.support.clocks import NOON
 from tests.support.tools import ROOT
@@ -57,8 +57,8 @@ ENUMS: Mapping[str, Iterable[str]] = {
     "line.{}": LineState,
     "mapping.show.{}": [each.activity for each in CHOICES],
     "mapping.state.{}": MAPPABLE,
-    "notice.problem.{}": (CLOCK, LISTS, PEOPLE),
-    "notice.problem.{}.remedy": (LISTS, PEOPLE),
+    "notice.problem.{}": (CLOCK, GROUPS, LISTS, PEOPLE),
+    "notice.problem.{}.remedy": (GROUPS, LISTS, PEOPLE),
     "picture.{}": [name for name, *_ in PARTS],
     "people.filter.{}": PeopleFilter,
     "person.call.{}": set(CallState) - {CallState.ENDED, CallState.UNCHANGED},
@@ -76,6 +76,8 @@ ENUMS: Mapping[str, Iterable[str]] = {
     "scope.mode.{}": ScopeMode,
     "scope.rule.{}": (*RuleKind, "only"),
     "scope.{}.who": Side,
+    "rules.{}.who": Side,
+    "rules.all_{}": Side,
     "button.all_{}": Side,
     "service.{}": Service,
     "status.polling.{}": set(Freshness) - {Freshness.LIVE},

@@ -2,11 +2,10 @@
 
 import pytest
 
+from sync.domain.model import Rule, RuleKind
 from sync.people.scope.rules import (
     MAX_RULES,
-    Rule,
     RuleFault,
-    RuleKind,
     RuleRefused,
     Scope,
     ScopeMode,

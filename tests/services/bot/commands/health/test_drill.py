@@ -35,7 +35,9 @@ async def at(chat: Chat) -> Chat:
     theirs = integration(id="i2", owner_tenant="theirs", tenant_id="theirs")
     await stored(chat.database, integration(owner_tenant=TENANT, tenant_id=TENANT), theirs)
     call = {"line": "on_call", "desired": Presence.IN_A_CALL, "applied": Presence.IN_A_CALL}
-    await stored(chat.database, person("ana", **call), person("rui"), person("their", integration_id="i2", **call))
+    hidden = (person("out", **call, excluded=True), person("nobody", **call, teams_user_id=None))
+    await stored(chat.database, person("ana", **call), person("rui"), *hidden)
+    await stored(chat.database, person("their", integration_id="i2", **call))
     chat.restart()
     await chat.say("hello")
     return chat

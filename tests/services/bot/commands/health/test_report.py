@@ -117,6 +117,15 @@ async def test_the_file_has_every_hour_and_every_fault(busy: Chat) -> None:
     assert (await fetch(url))[0] == 404
 
 
+async def test_the_file_is_of_the_time_that_the_report_is_of(busy: Chat) -> None:
+    day = await busy.press(await busy.say("report"), "report.show")
+    card = await busy.press(day, "report.export")
+    assert EN.plural("export.report.what", 1) in words(card)
+    _, _, text = await fetch(link_urls(card)[0])
+    (hour,) = rows(text)
+    assert hour[EN("export.report.shown")] == "40"
+
+
 async def test_another_tenants_report_is_unknown(busy: Chat) -> None:
     for verb in ("report.show", "report.export"):
         assert EN("stale.title") in words(await busy.act(verb, integration="i2"))

@@ -43,8 +43,15 @@ async def served(chat: Chat) -> AsyncIterator[Chat]:
     chat.operations = real_operations(context, Encryption([KEY]))
     theirs = integration(id="i2", owner_tenant="theirs", tenant_id="theirs")
     await stored(chat.database, integration(owner_tenant=TENANT, tenant_id=TENANT), theirs)
+    talking = {"line": "on_call", "desired": "Busy/InACall", "heard_at": chat.now}
     lost = {"teams_user_id": None, "unmatched": "not_found"}
-    await stored(chat.database, named("ana"), named("gil"), named("eva", **lost), named("zoe", integration_id="i2"))
+    await stored(
+        chat.database,
+        named("ana", **talking),
+        named("gil"),
+        named("eva", **lost),
+        named("zoe", integration_id="i2"),
+    )
     accounts = [account("ana"), account("gil"), account("new"), account("guest", guest=True)]
     off = account("off", enabled=False)
     read = DirectoryState(integration_id="i1", tenant_id=TENANT, whole_at=chat.now)

@@ -9,9 +9,10 @@ from storage.queries import history
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.domain.errors import CredentialsWrong, Fault
+from sync.domain.model import Rule, RuleKind
 from sync.domain.presence import Presence
 from sync.domain.services import Group
-from sync.people.scope.rules import Rule, RuleKind, Scope, ScopeMode, scope_of
+from sync.people.scope.rules import Scope, ScopeMode, scope_of
 from tests.support.bot.chat import KEY, Chat
 from tests.support.bot.fake_operations import real_operations
 from tests.support.bot.fakes import STRANGER, TENANT, buttons, error_below, inputs, link_urls, words
@@ -42,6 +43,40 @@ class Company:
     async def acts(self) -> list[tuple[str, str]]:
         async with self.chat.database.session() as session:
             return [(each.act, each.result) for each in await history.page(session, TENANT, 0, 50)]
+
+
+async def test_a_mapping_for_those_whom_rules_select(company: Company) -> None:
+    company.clients.graph.groups_of = {SALES: ["teams Bob"]}
+    some = await company.chat.press(await company.chat.say("mapping"), "mapping.some")
+    some = await company.chat.press(some, "mapping.add", {"name": "Reception"})
+    async with company.chat.database.session() as session:
+        row = await session.get(Integration, "i1")
+    assert row
+    of = {"integration": "i1", "mapping": row.further[0]["id"]}
+    await company.chat.press(await company.chat.act("mapping.quiet", **of), "mapping.save")
+    form = await company.chat.act("mapping.rules_show", **of)
+    wrong = await company.chat.press(form, "mapping.rules_preview", {"extensions": "9-1"})
+    assert EN("scope.refused.extensions_backwards", typed="9-1") in error_below(wrong, "extensions")
+    tried = await company.chat.press(
+        form, "mapping.rules_preview", {"extensions": "200-299", "groups": "Sales, North"}
+    )
+    for said in (EN("rules.come.who"), "Ana", "Bob", EN.plural("rules.now", 2), EN("scope.nothing_saved")):
+        assert said in words(tried)
+    back = await company.chat.press(tried, "mapping.rules_change")
+    assert inputs(back)["extensions"]["value"] == "200-299"
+    saved = await company.chat.press(tried, "mapping.rules_save")
+    assert EN.plural("rules.saved", 2) in words(saved)
+    assert EN("scope.rule.group", value="Sales, North") in words(saved)
+    later = await company.chat.act("mapping.rules_save", **of, revision="3", place="1")
+    assert EN("edit.outdated") in words(later)
+    named = {"mapping": "Reception", "line": EN("line.on_call"), "presence": EN("shown.presenting")}
+    by_group, by_range = EN("scope.rule.group", value="Sales, North"), EN("scope.rule.extensions", value="200-299")
+    assert EN("why.rule.show.selected", **named, rule=by_group) in words(await company.chat.say("why Bob"))
+    assert EN("why.rule.show.selected", **named, rule=by_range) in words(await company.chat.say("why Ana"))
+    form = await company.chat.act("mapping.person", integration="i1", person="Bob")
+    await company.chat.press(form, "mapping.choose", {"mapping": "own"})
+    row_of_bob = await read_person(company.chat.database, "Bob")
+    assert (row_of_bob.mapping, row_of_bob.desired) == ("", Presence.IN_A_CALL)
 
 
 @pytest.fixture

@@ -152,7 +152,7 @@ async def test_the_slower_of_two_who_choose_for_a_person_learns_who_was_first(ta
     assert EN("person.meanwhile", who="Somebody") in words(await choose(talking, "own"))
     assert (await read_person(talking.database, "Sofia")).chosen_mapping == reception
     form = await talking.act("mapping.person", integration="i1", person="Sofia")
-    await talking.press(form, "mapping.choose", {"mapping": "own"})
+    await talking.press(form, "mapping.choose", {"mapping": "rules"})
     assert (await read_person(talking.database, "Sofia")).chosen_mapping == ""
 
 
