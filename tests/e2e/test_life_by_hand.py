@@ -44,7 +44,6 @@ async def test_a_person_maintains_an_integration(tmp_path: Path, wording: Wordin
         await reads_the_history(person, wording)
         await installs_the_updates(person, sandbox, wording)
         await lets_the_bot_replace_the_secret(person, sandbox, wording)
-        await has_an_expired_secret(person, sandbox, wording)
 
 
 async def is_warned(person: Person, wording: Wording) -> None:
@@ -165,15 +164,3 @@ async def lets_the_bot_replace_the_secret(person: Person, sandbox: Switchboard, 
     await person.presses(wording("button.monitor_secret"))
     await person.sees(wording("monitors.secret.open"))
     await person.captures_chat(f"monitors-secret.{language}", wording("monitors.secret.open"))
-
-
-async def has_an_expired_secret(person: Person, sandbox: Switchboard, wording: Wording) -> None:
-    """One truth: the event, and nothing that contradicts it."""
-    for secret in (await sandbox.state())["registration"]["secrets"]:
-        await sandbox.expire_secret(secret["keyId"])
-    await person.says(wording.test)
-    await person.sees(wording("fault.entra.secret_expired"))
-    await person.captures_chat(f"test-expired.{wording.texts.language}")
-    await person.says(wording.status)
-    await person.sees(wording("status.no_calls", since="|").partition("|")[0])
-    await person.captures_chat(f"status-expired.{wording.texts.language}")
