@@ -21,7 +21,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import DatabaseError, OperationalError, ProgrammingError
 
 from bot.cards.field_errors import links_of
 from bot.chat.context import Services
@@ -121,6 +121,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(f"The database does not answer: {str(error.orig).splitlines()[0]}")
     except ProgrammingError:
         return _refuse("DATABASE_URL: PostgreSQL's library does not accept an option after the question mark.")
+    except DatabaseError as error:
+        if type(error) is not DatabaseError:
+            raise
+        return _refuse(f"The database is damaged ({error.orig}): put it back from a backup.")
 
 
 def _refusal_of(location: Sequence[str | int], message: str) -> str:
