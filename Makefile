@@ -69,7 +69,7 @@ lint-imports: $(VENV)/.dev-installed
 
 screenshots: $(VENV)/.dev-installed node-tools
 	@$(BIN)/python -m tests.cards.pictures --docs
-	@$(BIN)/python -m pytest -q tests/e2e/test_by_hand.py
+	@PICTURES=yes $(BIN)/python -m pytest -q tests/e2e/test_by_hand.py
 	@for picture in call chat switchboard; do \
 		for language in en pt; do cp build/screenshots/$$picture.$$language.png docs/images/ || exit 1; done; \
 	done

@@ -21,6 +21,7 @@ class Film:
 
     def save(self, path: Path) -> None:
         images, durations = zip(*self._frames, strict=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         images[self._still].save(
             path, save_all=True, default_image=True, append_images=images, duration=durations, loop=0
         )

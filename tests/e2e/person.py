@@ -1,5 +1,9 @@
-"""A person at a browser: reads, clicks, types, pastes and takes screenshots, in the chat and on the switchboard."""
+"""A person at a browser: reads, clicks, types and pastes, in the chat and on the switchboard.
 
+With ``PICTURES`` in the environment, screenshots are left in build/screenshots.
+"""
+
+import os
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -153,15 +157,19 @@ class Person:
         return labelled.and_(self._chat.locator("input, textarea")).last
 
     async def _capture(self, page: Page, name: str) -> None:
+        """A picture takes half a second; without ``PICTURES``, only wait until it could be taken."""
         await page.bring_to_front()
         await page.evaluate(AT_REST)
-        await page.screenshot(path=PICTURES / f"{name}.png", animations="disabled")
+        if "PICTURES" in os.environ:
+            await page.screenshot(path=PICTURES / f"{name}.png", animations="disabled")
 
 
 @asynccontextmanager
 async def open_person(browser: Browser, chat_url: str, switchboard_url: str, locale: str) -> AsyncIterator[Person]:
     """A person with both pages open, allowed to use the clipboard; the chat's log panel is closed."""
-    async with await browser.new_context(locale=locale, viewport={"width": 1280, "height": 1060}) as context:
+    async with await browser.new_context(
+        locale=locale, viewport={"width": 1280, "height": 1060}, reduced_motion="reduce"
+    ) as context:
         await context.grant_permissions(["clipboard-read", "clipboard-write"])
         chat, switchboard = await context.new_page(), await context.new_page()
         await switchboard.goto(f"{switchboard_url}/switchboard")
