@@ -28,12 +28,12 @@ from tests.simulation.models.clients import SimulatedClients
 from tests.simulation.models.cloudlink import CloudLinkModel
 from tests.simulation.models.graph import GraphModel
 from tests.simulation.models.phones import PhoneSystem
-from tests.simulation.notices import add_recipient, repeated
 from tests.simulation.people_acts import PeopleActs
 from tests.simulation.process import Installation, Process
 from tests.simulation.rule_acts import RuleActs
 from tests.simulation.rules.choices import SCHEDULE, Choices
 from tests.simulation.rules.hours import turned_lately
+from tests.simulation.rules.notices import add_recipient, repeated
 from tests.simulation.rules.oracle import right, right_texts, showable, state
 from tests.simulation.world import QUIET, Kind, World, kinds_of
 from tests.support.storage.stores import sqlite_with_tables
