@@ -47,6 +47,7 @@ from bot.roles.admins_setting import AdminsSetting
 from core.clock import steady_now, utc_now
 from core.clouds import cloud_of
 from core.errors import CloudLinkPresenceError
+from core.http.client import new_ssl_context
 from core.http.connections import ConnectionGate, ConnectionLimits
 from core.http.metrics import tracing
 from core.http.proxies import WrongProxy, settle_proxies
@@ -307,7 +308,7 @@ def open_http(traces: list[aiohttp.TraceConfig]) -> aiohttp.ClientSession:
     That costs each request a thread: aiohttp looks for a password in *.netrc*, too (measured, 3.14).
     """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS),
+        connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, ssl=new_ssl_context()),
         cookie_jar=aiohttp.DummyCookieJar(),
         trace_configs=traces,
         trust_env=not {"https", "http"}.isdisjoint(getproxies()),
