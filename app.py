@@ -21,7 +21,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import DatabaseError, OperationalError, ProgrammingError
 
 from bot.cards.field_errors import links_of
 from bot.chat.context import Services
@@ -47,6 +47,7 @@ from bot.roles.admins_setting import AdminsSetting
 from core.clock import steady_now, utc_now
 from core.clouds import cloud_of
 from core.errors import CloudLinkPresenceError
+from core.http.client import new_ssl_context
 from core.http.connections import ConnectionGate, ConnectionLimits
 from core.http.metrics import tracing
 from core.http.proxies import WrongProxy, settle_proxies
@@ -120,6 +121,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(f"The database does not answer: {str(error.orig).splitlines()[0]}")
     except ProgrammingError:
         return _refuse("DATABASE_URL: PostgreSQL's library does not accept an option after the question mark.")
+    except DatabaseError as error:
+        if type(error) is not DatabaseError:
+            raise
+        return _refuse(f"The database is damaged ({error.orig}): put it back from a backup.")
 
 
 def _refusal_of(location: Sequence[str | int], message: str) -> str:
@@ -303,7 +308,7 @@ def open_http(traces: list[aiohttp.TraceConfig]) -> aiohttp.ClientSession:
     That costs each request a thread: aiohttp looks for a password in *.netrc*, too (measured, 3.14).
     """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS),
+        connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, ssl=new_ssl_context()),
         cookie_jar=aiohttp.DummyCookieJar(),
         trace_configs=traces,
         trust_env=not {"https", "http"}.isdisjoint(getproxies()),

@@ -35,6 +35,8 @@ async def keys_from_vault(secret_url: str, identity: str = "", authorities: str 
         raise KeyVaultUnavailable(_reason(error.status_code)) from None
     except (AzureError, TimeoutError, ValueError):
         raise KeyVaultUnavailable("the vault does not answer") from None
+    except (AttributeError, TypeError):
+        raise KeyVaultUnavailable("the vault's answer is not a secret") from None
     keys = [key.strip() for key in value.split(",") if key.strip()]
     if not keys:
         raise KeyVaultUnavailable("the vault's secret is empty")

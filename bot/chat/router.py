@@ -43,6 +43,12 @@ def normalised(words: str) -> str:
     return re.sub(r"\s+", " ", bare).strip(" \t.!,;:¡¿?") or bare.strip()
 
 
+@cache
+def _normalised_name(name: str) -> str:
+    """Of a command: it is kept, unlike what people type."""
+    return normalised(name)
+
+
 def is_portuguese(words: str) -> bool:
     """Whether most words of a typed sentence are known to be Portuguese."""
     said = WORD.findall(normalised(words))
@@ -57,7 +63,7 @@ class Router:
         self._commands = {command.key: command for command in commands}
         self._names: dict[str, Command] = {}
         for command in commands:
-            for name in {normalised(name) for name in (*command.titles.values(), *command.aliases)}:
+            for name in {_normalised_name(name) for name in (*command.titles.values(), *command.aliases)}:
                 if self._names.setdefault(name, command) is not command:
                     raise ValueError(f"two commands are called {name!r}")
         self._about = {command.key: self._words_about(command) for command in commands}

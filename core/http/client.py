@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
 from ipaddress import ip_address
+from os import environ
 from urllib.parse import urlsplit
 
-import httpx
+import certifi
 
 from core.errors import CloudLinkPresenceError
 
@@ -129,7 +130,19 @@ def is_loopback_host(host: str) -> bool:
         return False
 
 
+def new_ssl_context() -> ssl.SSLContext:
+    """Trusts what the machine and certifi trust; where ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` is set, only that.
+
+    By default aiohttp trusts the machine's certificates, httpx certifi's: behind a proxy that opens TLS, only some
+    requests would pass.
+    """
+    context = ssl.create_default_context()
+    if not {"SSL_CERT_FILE", "SSL_CERT_DIR"} & environ.keys():
+        context.load_verify_locations(certifi.where())
+    return context
+
+
 @cache
 def ssl_context() -> ssl.SSLContext:
-    """The certificates httpx trusts, loaded once: httpx would for each client, 15 ms of CPU."""
-    return httpx.create_ssl_context()
+    """For httpx, which would load one for each client, 15 ms of CPU."""
+    return new_ssl_context()

@@ -15,7 +15,7 @@ from sync.credentials.store import Credentials, CredentialStore
 from sync.domain.context import Context
 from sync.domain.errors import ServiceUnavailable, SyncError
 from sync.domain.model import CredentialKind, ExpirySource, TeamsApp
-from sync.domain.services import Password
+from sync.domain.services import Password, Registration
 from sync.teams.host_credentials import HostCredentials
 
 INTERVAL = timedelta(days=1)
@@ -59,16 +59,9 @@ class SecretExpiry:
         return await self._read_secret(app, integration)
 
     async def _read_secret(self, app: TeamsApp, integration: Integration) -> Credentials | None:
-        registration = self._clients.registration(app)
-        if not await registration.may_read():
-            return None
-        found = matched(
-            await registration.passwords(),
-            app.client_secret,
-            integration.secret_key_id,
-            integration.secret_expires_on,
-            self._clock().date(),
-        )
+        registration, today = self._clients.registration(app), self._clock().date()
+        known = integration.secret_key_id, integration.secret_expires_on
+        found = await listed(registration, app.client_secret, today, *known)
         if found is None:
             return None
         return Credentials(
@@ -85,6 +78,15 @@ class SecretExpiry:
                 integration.expiry_source = found.expiry_source.value
                 integration.secret_key_id = found.key_id
             integration.expiry_checked_at = checked_at
+
+
+async def listed(
+    registration: Registration, secret: str, today: date, key_id: str = "", expected: date | None = None
+) -> Password | None:
+    """The secret as Graph lists it; None if the application may not read its registration. Raises ``SyncError``."""
+    if not await registration.may_read():
+        return None
+    return matched(await registration.passwords(), secret, key_id, expected, today)
 
 
 def matched(

@@ -105,9 +105,14 @@ class CloudLinkCheck:
 
 @dataclass(frozen=True, slots=True)
 class TeamsCheck:
-    """What Entra ID and Graph returned: the organisation's name."""
+    """What Entra ID and Graph returned: the organisation's name, and the secret's expiry.
+
+    ``secret_id`` and ``expires_on`` are known only where the application may read its own registration.
+    """
 
     organisation: str
+    secret_id: str = ""
+    expires_on: date | None = None
 
 
 class Unmatched(StrEnum):

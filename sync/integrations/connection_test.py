@@ -5,7 +5,7 @@ the result opens or closes the problems of its services.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from datetime import timedelta
 from time import perf_counter
@@ -15,6 +15,7 @@ from storage.queries.health import problems
 from storage.queries.people import people
 from storage.tables.integrations import Integration
 from sync.audit import Act, AuditLog, Subject
+from sync.credentials.expiry import listed
 from sync.credentials.new_secrets import Waiting, once_known
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
@@ -72,9 +73,10 @@ class ConnectionTest:
     async def check_teams(
         self, owner_tenant: str, app: TeamsApp, by: Actor, waiting: Waiting | None = None
     ) -> TeamsCheck:
-        """Get a token with all roles and read the directory once; store nothing. Raises ``SyncError``.
+        """Get a token with all roles, read the directory once and the secret's expiry if it may; store nothing.
 
-        A new secret or registration is waited for, see ``once_known``. Recorded only when it fails.
+        Raises ``SyncError``. A new secret or registration is waited for, see ``once_known``. Recorded only when it
+        fails.
         """
 
         async def read_directory() -> TeamsCheck:
@@ -83,7 +85,12 @@ class ConnectionTest:
 
         facts = {"tenant_id": app.tenant_id, "client_id": app.client_id}
         async with self._audit.attempt(Act.CHECK_TEAMS, by, Subject(owner_tenant), facts):
-            return await once_known(app.client_secret, read_directory, waiting)
+            found = await once_known(app.client_secret, read_directory, waiting)
+        with suppress(SyncError):
+            registration = self._clients.registration(replace(app, owner_tenant=owner_tenant))
+            if secret := await listed(registration, app.client_secret, self._clock().date()):
+                return replace(found, secret_id=secret.key_id, expires_on=secret.expires_on)
+        return found
 
     async def test(self, owner_tenant: str, integration_id: str, by: Actor) -> tuple[Probe, ...]:
         """Run every step, on each side up to its first failure; a service that responds is healthy from now on.

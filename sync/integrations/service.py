@@ -24,6 +24,7 @@ from sync.domain.model import (
     IntegrationView,
     NameTaken,
     TeamsApp,
+    TeamsCheck,
     TooManyIntegrations,
     UnknownIntegration,
 )
@@ -64,16 +65,21 @@ class IntegrationService:
         expires_on: date | None,
         by: Actor,
         status_text: str = "",
+        check: TeamsCheck | None = None,
     ) -> IntegrationView:
         """Store a new integration, not yet enabled; test both sets of credentials first.
 
         Raises ``NameTaken``, ``TooManyIntegrations`` and ``AlreadySetUp``.
 
-        ``status_text`` is the status message of people on the phone; if empty, none is set.
+        ``status_text`` is the status message of people on the phone; if empty, none is set. An expiry that
+        ``check`` found replaces ``expires_on``.
         """
         subject = Subject(owner_tenant, name=name)
         async with self._audit.attempt(Act.SETUP, by, subject):
             integration = self._new(subject, account, app, expires_on)
+            if check and check.expires_on:
+                integration.secret_expires_on, integration.secret_key_id = check.expires_on, check.secret_id
+                integration.expiry_source = ExpirySource.GRAPH.value
             if self._initial_version >= features.STATUS_MESSAGES:
                 integration.status_text = status_text
             async with self._database.writing() as session:

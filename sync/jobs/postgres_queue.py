@@ -1,7 +1,7 @@
 """The table of queued jobs in PostgreSQL: of each job and key at most one is waiting and one set for later."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
@@ -84,7 +84,7 @@ class FairJobManager(JobManager):
         super().__init__(connector)
         self._locks = locks
         self._in_use: Counter[tuple[int | None, str]] = Counter()
-        self._listeners: list[NotificationCallback] = []
+        self._listeners: dict[NotificationCallback, Collection[str]] = {}
         self._notifications = 0
 
     async def register_worker(self) -> int:
@@ -131,8 +131,12 @@ class FairJobManager(JobManager):
         await self.search_again(job.queue)
 
     async def search_again(self, queue: str = "") -> None:
-        """A job may have become free without being queued."""
-        await self._notify(channel=queue, notification={"type": "job_inserted", "job_id": 0})
+        """A job may have become free without being queued: in this queue, or in any."""
+        self._notifications += 1
+        lane = queue.partition(":")[0]
+        for listener, lanes in self._listeners.items():
+            if not lane or lane in lanes:
+                await listener(channel=queue, notification={"type": "job_inserted", "job_id": 0})
 
     async def _notify(self, *, channel: str, notification: Notification) -> None:
         self._notifications += 1
@@ -143,11 +147,11 @@ class FairJobManager(JobManager):
         self, *, on_notification: NotificationCallback, queues: Iterable[str] | None = None
     ) -> None:
         """Listen for every queue: the names of the tenants' queues are not known in advance."""
-        self._listeners.append(on_notification)
+        self._listeners[on_notification] = tuple(queues or SLOTS)
         try:
             await super().listen_for_jobs(on_notification=self._notify)
         finally:
-            self._listeners.remove(on_notification)
+            del self._listeners[on_notification]
 
 
 class PostgresQueue:

@@ -5,8 +5,8 @@ throttling limits, presence); each request in a ``$batch`` counts. So the limit 
 starts at ``FIRST_LIMIT``, grows by a tenth for each window in which it was the bottleneck and nothing was
 throttled, and is halved at a 429.
 
-Spending is stored with the integration as pairs ``[second, requests]``, in half seconds since the epoch, so that
-another process continues where this one stopped. While requests are in flight their pair has a third number: it
+Spending is stored with the integration as pairs ``[second, requests]``, in seconds since the epoch, so that another
+process continues where this one stopped. While requests are in flight their pair has a third number: it
 counts until the response is here, and from then on for a window, because Graph counts a request when it arrives.
 
 A clock that is set does not change what was sent: set back, nothing counts as of the future; set forward, what
@@ -16,7 +16,6 @@ still counted then counts as sent at that moment.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from math import floor
 from typing import Protocol
 
 from core.clock import Clock
@@ -37,15 +36,15 @@ SEND_WITHIN = 25
 LONGEST_BLOCK = timedelta(minutes=2)
 """What Graph asks to wait beyond that, or a clock that was ahead had stored, is asked again then."""
 
-MARGIN = 1.0
+SMALLEST_STEP = 0.25
+"""Seconds: a clock that differs by less from the steady one was not set."""
+
+MARGIN = 2 * SMALLEST_STEP
 """Seconds added to the window, which begins with the response: a step of the clock that is too small to be noticed,
 and as much again for another process's clock, by which the pair was stored."""
 
 SLOT = 0.5
-"""Seconds whose requests are stored as one pair: they count until the last of them has left the window."""
-
-SMALLEST_STEP = 0.5
-"""Seconds: a clock that differs by less from the steady one was not set."""
+"""Seconds whose requests are stored as one pair, all as of the last of them."""
 
 
 class Spender(Protocol):
@@ -122,7 +121,7 @@ class QuotaLedger:
         if requests:
             self._watch()
             self._correct(spender, now)
-            reserved = datetime.fromtimestamp(self._moved([_slot(reserved_at), requests, IN_FLIGHT])[0], UTC)
+            reserved = datetime.fromtimestamp(self._moved([reserved_at.timestamp(), requests, IN_FLIGHT])[0], UTC)
             spent = spend(spender.quota_spent, reserved, -requests, IN_FLIGHT)
             spender.quota_spent = spend(recent(spent, now), now, requests)
 
@@ -169,7 +168,7 @@ class QuotaLedger:
         if self._ahead is None or abs(step) > SMALLEST_STEP:
             self._ahead = ahead
         if step > SMALLEST_STEP:
-            self._steps.append(_Step(now.timestamp() - step, _slot(now), steady))
+            self._steps.append(_Step(now.timestamp() - step, now.timestamp(), steady))
         self._steps = [each for each in self._steps if each.at > steady - WINDOW - IN_FLIGHT]
 
     def _moved(self, pair: Sequence[float]) -> list[float]:
@@ -182,7 +181,7 @@ class QuotaLedger:
     def _correct(self, spender: Spender, now: datetime) -> None:
         """After the clock was set: nothing that was stored before is in the future, or forgotten."""
         present = max(now, self._clock()) if self._clock else now
-        latest, longest = _slot(present), present + LONGEST_BLOCK
+        latest, longest = present.timestamp(), present + LONGEST_BLOCK
         moved = [self._moved(pair) for pair in spender.quota_spent]
         spent = [[min(pair[0], latest), *pair[1:]] for pair in moved]
         if spent != spender.quota_spent:
@@ -222,23 +221,19 @@ def _wait_of(outcome: Outcome) -> float | None:
 
 
 def recent(spent: Sequence[Sequence[float]], now: datetime) -> Spent:
-    """The spending that still counts at ``now``; a whole slot counts until its end has left the window."""
+    """The spending that still counts at ``now``."""
     return [list(pair) for pair in spent if _counts_until(*pair) > now.timestamp()]
 
 
 def _counts_until(second: float, _count: float, in_flight: float = 0) -> float:
-    return second + SLOT + max(WINDOW + MARGIN, in_flight)
-
-
-def _slot(now: datetime) -> float:
-    return floor(now.timestamp() / SLOT) * SLOT
+    return second + max(WINDOW + MARGIN, in_flight)
 
 
 def spend(spent: Sequence[Sequence[float]], now: datetime, requests: int, in_flight: int = 0) -> Spent:
     """The spending with ``requests`` more at ``now``, and without what no longer counts."""
-    key = [_slot(now), in_flight] if in_flight else [_slot(now)]
+    second, kind = now.timestamp(), [in_flight] if in_flight else []
     kept = recent(spent, now)
-    already = sum(pair[1] for pair in kept if [pair[0], *pair[2:]] == key)
-    others = [pair for pair in kept if [pair[0], *pair[2:]] != key]
-    total = already + requests
-    return [*others, [key[0], total, *key[1:]]] if total > 0 else others
+    same = [pair for pair in kept if pair[0] // SLOT == second // SLOT and pair[2:] == kind]
+    others = [pair for pair in kept if pair not in same]
+    total = requests + sum(pair[1] for pair in same)
+    return [*others, [max([second, *(pair[0] for pair in same)]), total, *kind]] if total > 0 else others

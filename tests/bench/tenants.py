@@ -25,7 +25,8 @@ async def catch_up(folder: Path, tenants: int = TENANTS, seconds: float = SECOND
     fleet = make_fleet(tenants, PEOPLE)
     services, key, port = Services(fleet, QUOTA), Fernet.generate_key().decode(), free_port(0)
     database = f"sqlite+aiosqlite:///{folder / 'presence.db'}"
-    async with serving(services) as url, aiohttp.ClientSession() as http:
+    unlimited = aiohttp.TCPConnector(limit=0)  # each account posts for itself: they wait for no common connection
+    async with serving(services) as url, aiohttp.ClientSession(connector=unlimited) as http:
         await seed(database, Encryption([key]), fleet, f"http://127.0.0.1:{port}", "")
         environment = settings(QUOTA, database, url, key, port)
         logs = Path(tempfile.mkdtemp(dir=folder))

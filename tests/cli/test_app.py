@@ -162,6 +162,20 @@ def test_a_refused_start_leaves_the_database_alone(
     assert not (tmp_path / "data/presence.db").exists()
 
 
+@pytest.mark.parametrize("is_torn", [True, False], ids=["torn", "something else"])
+def test_a_damaged_database_is_a_sentence(is_torn: bool, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    sqlite_with_tables(tmp_path / "data")
+    file = tmp_path / "data/presence.db"
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2] if is_torn else b"something else " * 9999)
+    code, _, errors = run_app(tmp_path, **SWITCH)
+    assert code == 2
+    assert "The database is damaged" in errors
+    assert "put it back from a backup" in errors
+    assert "Traceback" not in errors
+
+
 def test_it_refuses_a_database_newer_than_itself(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     with sqlite3.connect(tmp_path / "data/presence.db") as database:

@@ -37,7 +37,6 @@ LEAST_LETTERS = 5
 """A message with fewer letters of its own between its values would match nearly anything."""
 
 both_languages = pytest.mark.parametrize("language", READMES)
-every_page = pytest.mark.parametrize("page", PAGES)
 
 
 def read(language: str, page: str) -> str:
@@ -98,6 +97,7 @@ def _pattern(message: str) -> re.Pattern[str]:
     return re.compile(".+".join(re.escape(part) for part in re.split(r"\{\w+\}", message)))
 
 
+@cache
 def keys_of(words: str, language: str) -> set[str]:
     """The keys whose message matches these words."""
     return {key for key, patterns in said_by(language).items() if any(each.fullmatch(words) for each in patterns)}
@@ -128,56 +128,57 @@ def test_both_languages_have_the_same_pages() -> None:
     assert INDEX in PAGES
 
 
-@every_page
-def test_a_page_is_built_alike_in_both_languages(page: str) -> None:
-    assert skeleton(read("en", page)) == skeleton(read("pt", page))
+def test_a_page_is_built_alike_in_both_languages() -> None:
+    assert [page for page in PAGES if skeleton(read("en", page)) != skeleton(read("pt", page))] == []
 
 
-@every_page
-def test_a_page_points_to_the_same_pages_in_both_languages(page: str) -> None:
-    targets = {
-        language: [
-            target.partition("#")[0].replace(".pt.md", ".md").replace(".pt.png", ".en.png")
-            for target in links(read(language, page))
-            if target != GLOSSARY
-        ]
-        for language in READMES
-    }
-    assert targets["en"] == targets["pt"]
+def test_a_page_points_to_the_same_pages_in_both_languages() -> None:
+    assert [page for page in PAGES if targets("en", page) != targets("pt", page)] == []
 
 
-@every_page
-def test_a_page_names_the_same_commands_in_both_languages(page: str) -> None:
-    named = [Counter(meaning(words, lang) for words in typed(read(lang, page))) for lang in READMES]
-    assert named[0] == named[1]
+def targets(language: str, page: str) -> list[str]:
+    """Where a page leads, by the names of the English files."""
+    return [
+        target.partition("#")[0].replace(".pt.md", ".md").replace(".pt.png", ".en.png")
+        for target in links(read(language, page))
+        if target != GLOSSARY
+    ]
 
 
-@every_page
+def test_a_page_names_the_same_commands_in_both_languages() -> None:
+    assert [page for page in PAGES if commands_named("en", page) != commands_named("pt", page)] == []
+
+
+def commands_named(language: str, page: str) -> Counter[str]:
+    return Counter(meaning(words, language) for words in typed(read(language, page)))
+
+
 @both_languages
-def test_commands_to_type_are_understood(page: str, language: str) -> None:
-    assert [words for words in typed(read(language, page)) if not meaning(words, language)] == []
+def test_commands_to_type_are_understood(language: str) -> None:
+    said = [(page, words) for page in PAGES for words in typed(read(language, page))]
+    assert [(page, words) for page, words in said if not meaning(words, language)] == []
 
 
-@every_page
 @both_languages
-def test_bold_text_is_on_a_card(page: str, language: str) -> None:
-    assert [words for words in bold(read(language, page)) if not keys_of(words, language)] == []
+def test_bold_text_is_on_a_card(language: str) -> None:
+    said = [(page, words) for page in PAGES for words in bold(read(language, page))]
+    assert [(page, words) for page, words in said if not keys_of(words, language)] == []
 
 
-@every_page
 @both_languages
-def test_buttons_to_press_exist(page: str, language: str) -> None:
-    pressed = PRESS.findall(on_one_line(read(language, page)))
-    assert [one for one in pressed if not any(key.startswith(PRESSED) for key in keys_of(one, language))] == []
+def test_buttons_to_press_exist(language: str) -> None:
+    pressed = [(page, one) for page in PAGES for one in PRESS.findall(on_one_line(read(language, page)))]
+    exist = {one for _, one in pressed if any(key.startswith(PRESSED) for key in keys_of(one, language))}
+    assert [(page, one) for page, one in pressed if one not in exist] == []
 
 
-@every_page
-def test_both_languages_quote_the_same_from_the_cards(page: str) -> None:
-    quoted = {lang: [keys_of(words, lang) for words in bold(read(lang, page))] for lang in READMES}
-    assert len(quoted["en"]) == len(quoted["pt"])
-    for one, other in (("en", "pt"), ("pt", "en")):
-        everywhere = set().union(*quoted[other])
-        assert [keys for keys in quoted[one] if not keys & everywhere] == []
+def test_both_languages_quote_the_same_from_the_cards() -> None:
+    for page in PAGES:
+        quoted = {lang: [keys_of(words, lang) for words in bold(read(lang, page))] for lang in READMES}
+        assert len(quoted["en"]) == len(quoted["pt"]), page
+        for one, other in (("en", "pt"), ("pt", "en")):
+            everywhere = set().union(*quoted[other])
+            assert [keys for keys in quoted[one] if not keys & everywhere] == [], page
 
 
 @both_languages

@@ -117,41 +117,38 @@ def named_in(query: str) -> set[str]:
     return {name if name in METRICS else re.sub(r"_(bucket|sum|count)$", "", name) for name in found}
 
 
-all_queries = pytest.mark.parametrize(("place", "query"), list(queries()))
+def test_a_query_names_metrics_that_exist_with_labels_they_have() -> None:
+    for place, query in queries():
+        names = named_in(query)
+        assert names <= METRICS.keys(), place
+        known = {label for name in names for label in METRICS[name]._labelnames} | PROMETHEUS_OWN
+        chosen = re.findall(rf"{PREFIX}_\w+\{{([^}}]*)\}}", query)
+        used = {label for each in chosen for label in re.findall(r"(\w+)\s*(?:=|!)", each)}
+        grouped = {label.strip() for _, inside in FUNCTIONS.findall(query) for label in inside.split(",")}
+        assert used | grouped <= known, place
 
 
-@all_queries
-def test_a_query_names_metrics_that_exist_with_labels_they_have(place: str, query: str) -> None:
-    names = named_in(query)
-    assert names <= METRICS.keys()
-    known = {label for name in names for label in METRICS[name]._labelnames} | PROMETHEUS_OWN
-    chosen = re.findall(rf"{PREFIX}_\w+\{{([^}}]*)\}}", query)
-    used = {label for each in chosen for label in re.findall(r"(\w+)\s*(?:=|!)", each)}
-    grouped = {label.strip() for _, inside in FUNCTIONS.findall(query) for label in inside.split(",")}
-    assert used | grouped <= known, place
+def test_a_query_chooses_values_that_a_label_has() -> None:
+    for place, query in queries():
+        for name, inside in re.findall(rf"({PREFIX}_\w+)\{{([^}}]*)\}}", query):
+            metric = METRICS[next(iter(named_in(name)))]
+            for label, values in re.findall(r'(\w+)=~?"([^"]*)"', inside):
+                place_of = metric._labelnames.index(label)
+                assert set(values.split("|")) <= {key[place_of] for key in metric._metrics}, place
 
 
-@all_queries
-def test_a_query_chooses_values_that_a_label_has(place: str, query: str) -> None:
-    for name, inside in re.findall(rf"({PREFIX}_\w+)\{{([^}}]*)\}}", query):
-        metric = METRICS[next(iter(named_in(name)))]
-        for label, values in re.findall(r'(\w+)=~?"([^"]*)"', inside):
-            place_of = metric._labelnames.index(label)
-            assert set(values.split("|")) <= {key[place_of] for key in metric._metrics}, place
+def test_a_metric_shared_by_processes_is_never_summed() -> None:
+    for place, query in queries():
+        for name in named_in(query) & SHARED:
+            before = re.split(rf"\b{name}\b", query)[0]
+            assert re.search(r"\b(max|min)(\s+by\s*\([^)]*\))?\s*\((delta\()?$", before), place
 
 
-@all_queries
-def test_a_metric_shared_by_processes_is_never_summed(place: str, query: str) -> None:
-    for name in named_in(query) & SHARED:
-        before = re.split(rf"\b{name}\b", query)[0]
-        assert re.search(r"\b(max|min)(\s+by\s*\([^)]*\))?\s*\((delta\()?$", before), place
-
-
-@all_queries
-def test_brackets_are_closed(place: str, query: str) -> None:
-    without_texts = re.sub(r'"[^"]*"', "", query)
-    for opening, closing in ("()", "[]", "{}"):
-        assert without_texts.count(opening) == without_texts.count(closing), place
+def test_brackets_are_closed() -> None:
+    for place, query in queries():
+        without_texts = re.sub(r'"[^"]*"', "", query)
+        for opening, closing in ("()", "[]", "{}"):
+            assert without_texts.count(opening) == without_texts.count(closing), place
 
 
 def test_every_metric_is_drawn() -> None:

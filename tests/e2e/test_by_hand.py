@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.film import Film
-from tests.e2e.journeys import NAME, WORDINGS, Wording
+from tests.e2e.journeys import ENGLISH, NAME, PORTUGUESE, WORDINGS, Wording
 from tests.e2e.person import PICTURES, Person, open_person
 from tests.e2e.playground import running_playground
 from tests.e2e.product import becomes, running_product
@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.long, pytest.mark.e2e, pytest.mark.timeout(240)]
 
 ANA, BRUNO, CATARINA = "2001", "2002", "2003"
 IN_A_CALL = {"en-US": "In a call", "pt-PT": "Numa chamada"}
+WRONG = "a-secret-typed-by-mistake"
 MOST_CLICKS, MOST_PASTES = 12, 5
 PRESENTING = {"en-US": "Presenting", "pt-PT": "A apresentar"}
 AVAILABLE = {"en-US": "Available", "pt-PT": "Disponível"}
@@ -31,10 +32,28 @@ async def test_a_person_connects_a_phone_system_and_sees_a_call_in_teams(tmp_pat
         chromium() as browser,
         open_person(browser, playground.url, sandbox.url, wording.locale) as person,
     ):
+        if wording is ENGLISH:
+            await is_answered_in_their_words(person)
         await sets_up_cloudlink(person, wording)
         await connects_the_application(person, sandbox, wording)
         await takes_a_call(person, sandbox, wording)
         await switches_it_off(person, sandbox, wording)
+
+
+async def is_answered_in_their_words(person: Person) -> None:
+    """Who begins in Portuguese is answered in Portuguese, whatever the client says, until they choose English.
+
+    What it costs is not counted.
+    """
+    await person.sees(ENGLISH("welcome.title"))
+    await person.says("ajuda")
+    await person.sees(PORTUGUESE("help.title"))
+    await person.captures_chat("help.en", PORTUGUESE("help.title"))
+    await person.says("idioma")
+    await person.sees(PORTUGUESE("language.title"))
+    await person.presses("English")
+    await person.sees(ENGLISH("language.changed"))
+    person.clicks = 0
 
 
 async def sets_up_cloudlink(person: Person, wording: Wording) -> None:
@@ -44,12 +63,31 @@ async def sets_up_cloudlink(person: Person, wording: Wording) -> None:
     await person.sees(wording.step(1))
     await person.pastes("accountId", wording("field.account_id"))
     await person.pastes("cloudlinkClientId", wording("field.cloudlink_client_id"))
+    await is_asked_for_the_region(person, wording)
     await person.pastes("cloudlinkClientSecret", wording("field.cloudlink_secret"))
     await person.quotes(wording("field.account_id"))
     await person.captures_chat(f"cloudlink.{wording.texts.language}")
     await person.presses(wording("button.check"))
     await person.sees(wording.step(2))
     await person.captures_chat(f"microsoft.{wording.texts.language}")
+
+
+async def is_asked_for_the_region(person: Person, wording: Wording) -> None:
+    """Only after a failure. One that cannot be is named as such, and letter case does not matter.
+
+    What it costs is not counted.
+    """
+    done = person.clicks, person.pastes_done
+    await person.types(wording("field.cloudlink_secret"), WRONG)
+    await person.presses(wording("button.check"))
+    await person.sees(wording("fault.cloudlink.refused"))
+    await person.types(wording("field.cloudlink_secret"), WRONG)
+    await person.types(wording("field.region"), "m@rs")
+    await person.presses(wording("button.check"))
+    await person.sees(wording("fault.cloudlink.region_invalid"))
+    await person.captures_chat(f"region.{wording.texts.language}")
+    await person.types(wording("field.region"), "EU")
+    person.clicks, person.pastes_done = done
 
 
 async def connects_the_application(person: Person, sandbox: Switchboard, wording: Wording) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from manifest import packer
 from manifest.packer import SAMPLE_DEVELOPER, Developer, Refused
+from tests.support.properties import unhurried
 
 BOT_ID = "7d0f4a52-3c1e-4c39-9f0b-5a1f9a2c8e11"
 DOMAIN = "presence.contoso.com"
@@ -172,6 +173,7 @@ def test_a_bad_developer_name_is_refused(bad: str) -> None:
         packer.package(BOT_ID, DOMAIN, replace(DEVELOPER, name=bad))
 
 
+@unhurried
 @given(st.text(max_size=60))
 def test_no_text_makes_the_checks_fall_over(text: str) -> None:
     for check in (packer.checked_bot_id, packer.checked_domain, packer.checked_url, packer.checked_name):

@@ -4,7 +4,6 @@ import ast
 import importlib
 import re
 from collections import Counter
-from collections.abc import Iterator
 from functools import cache
 
 import pytest
@@ -43,11 +42,10 @@ def nodes() -> list[tuple[str, ast.AST]]:
     ]
 
 
-def calls() -> Iterator[tuple[str, ast.Call, str]]:
+@cache
+def calls() -> list[tuple[str, ast.Call, str]]:
     """Each call, with the called expression as written."""
-    for place, node in nodes():
-        if isinstance(node, ast.Call):
-            yield place, node, ast.unparse(node.func)
+    return [(place, node, ast.unparse(node.func)) for place, node in nodes() if isinstance(node, ast.Call)]
 
 
 def says(call: ast.Call, name: str, value: object) -> bool:

@@ -63,13 +63,19 @@ def banned_in(source: str) -> set[tuple[int, str]]:
     return found
 
 
+def may_hold_one(source: str) -> bool:
+    """Whether it has a banned word anywhere, also where it is allowed: much faster to find than what is prose."""
+    plain = re.sub(r"\\.", " ", source)
+    sentence = " ".join(plain.lower().split())
+    return bool(words_of(plain) & BANNED) or any(phrase in sentence for phrase in PHRASES)
+
+
 def test_no_banned_word_is_used() -> None:
     found = []
     for path in python_files():
-        name = path.relative_to(ROOT).as_posix()
-        found += [
-            f"{name}:{line}: {word}" for line, word in banned_in(path.read_text()) if (name, word) not in ALLOWED
-        ]
+        name, source = path.relative_to(ROOT).as_posix(), path.read_text()
+        used = banned_in(source) if may_hold_one(source) else ()
+        found += [f"{name}:{line}: {word}" for line, word in used if (name, word) not in ALLOWED]
     assert sorted(found) == []
 
 
@@ -86,6 +92,7 @@ def test_no_banned_word_is_used() -> None:
 )
 def test_a_banned_word_is_found(source: str) -> None:
     assert len(banned_in(source)) == 1
+    assert may_hold_one(source)
 
 
 def test_sentences_for_people_are_left_to_the_catalogues() -> None:

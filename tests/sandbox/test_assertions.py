@@ -2,6 +2,7 @@
 
 import base64
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -16,27 +17,31 @@ from sandbox.assertions import BadAssertion, check, read_certificate
 from sandbox.entra.registration import FederatedCredential, Registration, SecretVerdict
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
-KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-OTHER = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+@cache
+def rsa_key(_name: str) -> rsa.RSAPrivateKey:
+    """The same key for the same name, made when it is first used."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 def certificate(days: int = 10) -> str:
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Test")])
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(KEY.public_key())
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(rsa_key("own").public_key())
     builder = builder.serial_number(1).not_valid_before(NOW - timedelta(days=20))
     return (
         builder.not_valid_after(NOW + timedelta(days=days))
-        .sign(KEY, hashes.SHA256())
+        .sign(rsa_key("own"), hashes.SHA256())
         .public_bytes(Encoding.PEM)
         .decode()
     )
 
 
-def signed(registration: Registration, key: Any = KEY, thumbprint: str = "", **claims: Any) -> str:
+def signed(registration: Registration, key: str = "own", thumbprint: str = "", **claims: Any) -> str:
     client, now = registration.client_id, NOW.timestamp()
     given = {"iss": client, "sub": client, "aud": "https://login", "nbf": now, "exp": now + 600, **claims}
     raw = base64.urlsafe_b64encode(bytes.fromhex(thumbprint)).decode().rstrip("=")
-    return jwt.encode(given, key, "PS256", headers={"x5t#S256": raw})
+    return jwt.encode(given, rsa_key(key), "PS256", headers={"x5t#S256": raw})
 
 
 @pytest.fixture
@@ -58,7 +63,7 @@ def test_an_assertion_by_an_uploaded_certificate_is_taken(registration: Registra
     ("changes", "code"),
     [
         ({"thumbprint": "00" * 32}, 700027),
-        ({"key": OTHER}, 700027),
+        ({"key": "other"}, 700027),
         ({"exp": NOW.timestamp() - 3600}, 700024),
         ({"nbf": NOW.timestamp() + 3600, "exp": NOW.timestamp() + 7200}, 700024),
         ({"sub": "somebody"}, 700023),
@@ -84,15 +89,15 @@ def test_an_expired_certificate_and_no_token_at_all(registration: Registration) 
 
 
 def test_a_trusted_issuers_token_is_taken(registration: Registration) -> None:
-    public = OTHER.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    public = rsa_key("other").public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     registration.federated.append(FederatedCredential("https://issuer", "pod", "api://x", public))
     claims = {"iss": "https://issuer", "sub": "pod", "aud": "api://x"}
-    check(registration, signed(registration, OTHER, **claims), NOW)
+    check(registration, signed(registration, "other", **claims), NOW)
     for wrong in ({**claims, "sub": "other"}, {**claims, "aud": "api://y"}):
         with pytest.raises(BadAssertion):
-            check(registration, signed(registration, OTHER, **wrong), NOW)
+            check(registration, signed(registration, "other", **wrong), NOW)
     with pytest.raises(BadAssertion):
-        check(registration, signed(registration, KEY, **claims), NOW)
+        check(registration, signed(registration, **claims), NOW)
 
 
 def test_what_is_no_certificate() -> None:

@@ -17,7 +17,10 @@ from storage.database import (
 )
 from storage.queries import integrations
 from storage.schema import migrate
-from tests.support.storage.stores import empty_store, integration, read_integration, stored
+from tests.support.storage.stores import SQLITE, empty_store, integration, read_integration, stored
+
+on_no_server = pytest.mark.parametrize("each_database", [SQLITE], indirect=True)
+"""Once, not on each database."""
 
 
 async def test_writers_queue_and_none_loses_what_another_wrote(tmp_path: Path) -> None:
@@ -107,6 +110,7 @@ async def test_names_from_outside_may_hold_anything(tmp_path: Path) -> None:
         assert (await read_integration(database)).name.replace("\0", "") == name.replace("\0", "")
 
 
+@on_no_server
 @pytest.mark.parametrize("mask", [0o000, 0o277], ids=oct)
 @pytest.mark.parametrize("is_there", [False, True])
 async def test_the_files_of_sqlite_are_their_owners_alone(mask: int, is_there: bool, tmp_path: Path) -> None:
@@ -127,6 +131,7 @@ async def test_the_files_of_sqlite_are_their_owners_alone(mask: int, is_there: b
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
+@on_no_server
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["folder", "pipe"])
 async def test_what_is_no_file_keeps_its_mode(make: Callable[[Path], None], tmp_path: Path) -> None:
     """A folder others use, such as /tmp, given by mistake as the database."""
@@ -137,6 +142,7 @@ async def test_what_is_no_file_keeps_its_mode(make: Callable[[Path], None], tmp_
         assert path.stat().st_mode & 0o7777 == 0o1777
 
 
+@on_no_server
 @pytest.mark.parametrize(
     ("given", "driver"),
     [
@@ -151,6 +157,7 @@ def test_an_address_needs_no_driver(given: str, driver: str) -> None:
     assert (url.drivername, url.password) == (driver, "secret" if "secret" in given else None)
 
 
+@on_no_server
 @pytest.mark.parametrize(
     "given",
     [
@@ -167,6 +174,7 @@ def test_another_database_is_refused_without_repeating_its_address(given: str) -
     assert "secret" not in str(refusal.value)
 
 
+@on_no_server
 @pytest.mark.parametrize(
     "given",
     [
@@ -185,6 +193,7 @@ def test_an_at_sign_in_the_password_is_named_and_the_address_not_repeated(given:
     assert "ss" not in str(refusal.value).replace("password", "")
 
 
+@on_no_server
 @pytest.mark.parametrize(
     "given",
     [

@@ -37,8 +37,8 @@ def test_the_first_key_encrypts_and_every_key_decrypts() -> None:
 
 
 def test_the_same_secret_is_never_the_same_text() -> None:
-    encryption = Encryption([NEW])
-    assert len({encryption.encrypt("hunter2", place()) for _ in range(1000)}) == 1000
+    encryption, here = Encryption([NEW]), place()
+    assert len({encryption.encrypt("hunter2", here) for _ in range(1000)}) == 1000
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,15 @@
 """The real Azure client against a vault's wire: challenge, token of a managed identity, secret; and what fails."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
 
+from storage import key_vault, keys
 from storage.key_vault import KeyVaultUnavailable, keys_from_vault
+from storage.keys import KeySource, KeysUnavailable, load_keys
 from tests.support.services.vaults import TOKEN, Vault, open_vault
 
 KEYS = [Fernet.generate_key().decode() for _ in range(2)]
@@ -64,6 +67,38 @@ async def test_an_unknown_or_empty_secret_is_a_sentence(vault: Vault) -> None:
     vault.secrets["presence-keys"] = " , "
     with pytest.raises(KeyVaultUnavailable, match="empty"):
         await read(vault)
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("[]", "not a secret"),
+        ("null", "not a secret"),
+        ("{", "does not answer"),
+        ("<html>hunter2</html>", "does not answer"),
+        ('{"id": "hunter2"}', "does not answer"),
+    ],
+)
+async def test_an_answer_without_a_secret_is_a_sentence(body: str, says: str, vault: Vault) -> None:
+    vault.body = body
+    with pytest.raises(KeyVaultUnavailable, match=says) as refusal:
+        await read(vault)
+    assert "hunter2" not in str(refusal.value)
+
+
+async def test_a_vault_that_is_slow_or_holds_no_key_is_a_sentence(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "keys_from_vault", partial(keys_from_vault, authorities=vault.authorities))
+    source = KeySource([], vault.secret_url(), "", Path("/nowhere"))
+    vault.secrets["presence-keys"] = f"{KEYS[0]},hunter2"
+    with pytest.raises(KeysUnavailable, match="KEY_VAULT_SECRET: key 2 is not a Fernet key") as refusal:
+        await load_keys(source)
+    assert "hunter2" not in str(refusal.value)
+    monkeypatch.setattr(key_vault, "TIMEOUT_SECONDS", 0.5)
+    vault.is_slow = True
+    with pytest.raises(KeysUnavailable, match="KEY_VAULT_SECRET: the vault does not answer"):
+        await load_keys(source)
 
 
 async def test_a_vault_that_is_not_trusted_gets_no_token(vault: Vault) -> None:

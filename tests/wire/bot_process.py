@@ -55,6 +55,9 @@ from tests.support.services.issuers import Issuer, open_issuer
 from tests.support.services.sandboxes import SandboxHandle, running_sandbox
 
 APP_ID = "11111111-2222-3333-4444-555555555555"
+UNHURRIED = 60.0
+"""Seconds a turn may take: its card is the answer of its request, however busy the machine is."""
+
 AT_REST = Intervals(**{interval.name: 1e9 for interval in fields(Intervals)} | {"tick": 0.02})
 
 
@@ -231,7 +234,7 @@ async def open_bot_process(
             allowed_service_hosts=("127.0.0.1",),
         )
         chat_host = await stack.enter_async_context(
-            open_host(hosting, pipeline, surroundings.http, utc_now, metrics)
+            open_host(hosting, pipeline, surroundings.http, utc_now, metrics, answer_seconds=UNHURRIED)
         )
         exports = Exports(services, services.export_links, export_files(services, {}))
         public = public_application(

@@ -28,10 +28,13 @@ from sync.domain.errors import CredentialsWrong, Fault, SyncError, error_from
 from sync.domain.model import BOT, CredentialKind, IntegrationView, Service
 from sync.domain.reports import Cadence, report_in
 from sync.domain.rotation import OldSecretLeft
-from sync.problems.incidents import GROUPS, OWN
+from sync.problems.incidents import EVENTS, GROUPS, OWN
 from sync.problems.notice_plan import CLEAR, DIGEST, EXPIRY, PROBLEM, ROTATION, UPDATE
 
 INTEGRATIONS_SHOWN = 20
+FIRST = {EVENTS: ("button.test", "test.run"), GROUPS: ("button.scope", "scope.show")}
+"""The label and verb of the first button of a problem that is of no service."""
+
 INTEGRATIONS_NAMED = 3
 LISTENERS_SHOWN = 20
 
@@ -165,9 +168,10 @@ def _own_problem(texts: Texts, notice: NoticeView, service: str, since: str) -> 
     title = texts(f"notice.problem.{service}")
     box = own_problem(texts, service, notice.facts.get("context", {}), since)
     data = {"integration": notice.integration.id}
-    where = [button(texts("button.scope"), "scope.show", data)] if service == GROUPS else []
+    first = FIRST.get(service)
+    remedy = [button(texts(first[0]), first[1], data, style="positive")] if first else []
     shown = button(texts("button.status"), "status.show", data)
-    return title, "⚠️", [box], [*where, shown, *_later(texts, notice)]
+    return title, "⚠️", [box], [*remedy, shown, *_later(texts, notice)]
 
 
 def _clear(texts: Texts, notice: NoticeView, _now: datetime) -> NoticeParts:

@@ -12,7 +12,7 @@ from bot.cards.parts import button, capped, card, header, note, plain, row, text
 from bot.cards.presence.schedule import outside_hours
 from bot.cards.setup.steps import step_header
 from bot.languages import Texts
-from sync.domain.model import IntegrationView, Preview, Unmatched, UnmatchedPerson, WouldSend
+from sync.domain.model import ExpirySource, IntegrationView, Preview, Unmatched, UnmatchedPerson, WouldSend
 
 PAGE = 10
 NAMES = 25
@@ -27,7 +27,7 @@ def preview_card(
     title = texts("preview.title")
     body: list[CardElement] = [_top(texts, title, integration.name, wizard)]
     if wizard and page == 0:
-        body.append(note("good", "✅", texts("preview.saved")))
+        body.append(note("good", "✅", texts("preview.saved"), *_expiry_read(texts, integration)))
     body.append(_figures(texts, preview))
     body.extend(_shown(texts, preview, page))
     body.extend(_left_out(texts, preview, page))
@@ -90,6 +90,14 @@ def later_card(texts: Texts, integration: IntegrationView) -> Card:
 
 def _top(texts: Texts, title: str, name: str, wizard: bool) -> Container:
     return step_header(texts, 3, "👥", title) if wizard else header("👥", title, capped(name))
+
+
+def _expiry_read(texts: Texts, integration: IntegrationView) -> list[str]:
+    """A date that was read from the registration: it may differ from what was typed."""
+    day = integration.secret_expires_on
+    if day is None or integration.expiry_source is not ExpirySource.GRAPH:
+        return []
+    return [texts("preview.expires", day=texts.date(day))]
 
 
 def _figures(texts: Texts, preview: Preview) -> CardElement:

@@ -17,7 +17,7 @@ from storage.tables.roles import Member
 from sync.audit import Act
 from sync.domain.roles import GRANTABLE, Role
 
-PRINCIPAL_NAME = re.compile(r"[^\s@/]+@[^\s@/]+\.[^\s@/]+")
+PRINCIPAL_NAME = re.compile(r"\A[^\s@/]+@[^\s@/]+\.[^\s@/]+")
 
 
 async def open_admins(context: TurnContext) -> None:

@@ -12,7 +12,7 @@ from bot.commands.people.listing import open_line, show_person
 from sync.domain.people import ChangedMeanwhile, MatchRefusal, MatchRefused
 from sync.domain.roles import Role
 
-PRINCIPAL_NAME = re.compile(r"[^\s@/?#]+@[^\s@/?#]+\.[^\s@/?#]+")
+PRINCIPAL_NAME = re.compile(r"\A[^\s@/?#]+@[^\s@/?#]+\.[^\s@/?#]+")
 
 
 async def open_person(context: TurnContext) -> None:

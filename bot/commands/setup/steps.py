@@ -21,6 +21,7 @@ from sync.domain.model import (
     IntegrationView,
     NameTaken,
     TeamsApp,
+    TeamsCheck,
     TooManyIntegrations,
 )
 
@@ -138,11 +139,13 @@ async def save(context: TurnContext, draft: Draft) -> None:
         return await context.show(cards.already_set_up(context.texts, existing, existing.name, draft.id))
     form_errors += await _check_fields(context, typed, secret)
     try:
+        check = None
         if not {CLIENT_SECRET, *APP_FIELDS} & {each.field for each in form_errors}:
-            form_errors += await _check_at_microsoft(context, draft, app)
+            check, refused = await _check_at_microsoft(context, draft, app)
+            form_errors += refused
         if form_errors:
             return await show_microsoft(context, draft, _first_of_each(form_errors))
-        view = await _add(context, typed, account, app)
+        view = await _add(context, typed, account, app, check)
     except NameTaken:
         return await show_microsoft(context, draft, [validation.failed_check(context.texts, "name_taken", "name")])
     except TooManyIntegrations as error:
@@ -169,20 +172,29 @@ async def _check_fields(context: TurnContext, typed: dict[str, str], secret: str
     return found
 
 
-async def _check_at_microsoft(context: TurnContext, draft: Draft, app: TeamsApp) -> list[FormError]:
-    """What Microsoft refuses. While it does not know a new secret yet, the card says so and counts the attempts."""
+async def _check_at_microsoft(
+    context: TurnContext, draft: Draft, app: TeamsApp
+) -> tuple[TeamsCheck | None, list[FormError]]:
+    """What Microsoft says, and what it refuses.
+
+    While it does not know a new secret yet, the card says so and counts the attempts.
+    """
     await context.show(cards.checking(context.texts, 2, "teams"))
     waiting = waiting_line(context, 2)
     try:
-        await context.operations.connection_test.check_teams(context.tenant, app, context.actor, waiting)
+        check = await context.operations.connection_test.check_teams(context.tenant, app, context.actor, waiting)
     except SyncError as error:
         await _forget_refused(context, draft, error)
-        return [context.form_error(error, app.client_id)]
-    return []
+        return None, [context.form_error(error, app.client_id)]
+    return check, []
 
 
 async def _add(
-    context: TurnContext, typed: dict[str, str], account: CloudLinkAccount, app: TeamsApp
+    context: TurnContext,
+    typed: dict[str, str],
+    account: CloudLinkAccount,
+    app: TeamsApp,
+    check: TeamsCheck | None,
 ) -> IntegrationView:
     return await context.operations.integrations.add(
         context.tenant,
@@ -192,6 +204,7 @@ async def _add(
         validation.expiry_of(typed, context.now.date()),
         context.actor,
         context.texts("update.3.words"),
+        check,
     )
 
 

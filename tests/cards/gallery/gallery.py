@@ -23,6 +23,7 @@ from bot.languages import Texts
 from sync.domain.errors import OUTAGES, CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import (
     Delay,
+    ExpirySource,
     Freshness,
     IntegrationView,
     Preview,
@@ -195,6 +196,8 @@ def _enabling(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "preview_everybody", preview.preview_card(texts, one, Preview(25, (), ()))
     newest = replace(one, feature_version=3)
     yield "preview_newest", preview.preview_card(texts, newest, small, wizard=True)
+    read = replace(one, expiry_source=ExpirySource.GRAPH)
+    yield "preview_expiry_read", preview.preview_card(texts, read, small, wizard=True)
     yield "preview_nobody", preview.preview_card(texts, one, Preview(0, (), ()))
     yield "preview_large_first", preview.preview_card(texts, one, large, wizard=True)
     yield "preview_large_middle", preview.preview_card(texts, one, large, page=50, wizard=True)
@@ -317,6 +320,7 @@ def _status(
         shown_now=many.in_a_call if enabled else 0,
         missing=many.waiting if enabled else 0,
         lists_shrunk=({"people": 28, "before": 28, "side": "cloudlink"},) if shrunk else (),
+        groups_unread=({"groups": 2, "names": "Sales, Vendas & Marketing"},) if shrunk else (),
         day=report.day() if enabled else (),
     )
     return status_card(texts, StatusView(sample, LINKS, NOW, "Europe/Lisbon", "29:reader", may_edit=True))

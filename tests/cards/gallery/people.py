@@ -171,6 +171,9 @@ def _reasons(texts: Texts) -> Iterator[tuple[str, Card]]:
     for reason in Reason:
         found = explanation(reason)
         yield f"why_{reason}", why.why_card(texts, found, found.at or NOW, "Europe/Lisbon")
+    for name, case in (("second_device", "shown, of a second device"), ("parked", "shown, of a parked call")):
+        found = explained(CASES[case][1])
+        yield f"why_{name}", why.why_card(texts, found, found.at or NOW, "Europe/Lisbon")
     shown = explanation(Reason.SHOWN)
     yield "why_me", why.own_card(texts, [shown], shown.at or NOW, "UTC")
     opted_out = replace(explanation(Reason.OPTED_OUT), person=line(opted_out=True))
@@ -189,7 +192,10 @@ def _reasons(texts: Texts) -> Iterator[tuple[str, Card]]:
 
 def explanation(reason: Reason) -> Explanation:
     """The ladder of a person for whom this is the reason, with what was sent for them."""
-    given = next(facts for of, facts in CASES.values() if of is reason)
+    return explained(next(facts for of, facts in CASES.values() if of is reason))
+
+
+def explained(given: Facts) -> Explanation:
     found = explain(replace(given, sent=_sent(given)))
     return replace(found, person=line(), sent=SENT)
 

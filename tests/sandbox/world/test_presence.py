@@ -17,6 +17,7 @@ from sandbox.world.presence import (
     parse_duration,
     shown,
 )
+from tests.support.properties import unhurried
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 CLIENTS: list[TeamsClient | None] = [None, "Available", "Away", "Busy", "DoNotDisturb", "InAMeeting", "Presenting"]
@@ -74,6 +75,7 @@ def test_an_expired_session_is_gone() -> None:
     assert shown("Available", session(age=60), None, NOW) == ("Available", "Available")
 
 
+@unhurried
 @given(st.sampled_from(CLIENTS), st.sampled_from(sorted(SESSION_PAIRS)), st.sampled_from(sorted(CHOSEN_PAIRS)))
 def test_what_a_person_chose_by_hand_wins(
     client: TeamsClient | None, pair: tuple[str, str], choice: tuple[str, str]

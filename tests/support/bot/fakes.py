@@ -17,6 +17,7 @@ from sync.domain.model import (
     CloudLinkAccount,
     CloudLinkCheck,
     EditedMeanwhile,
+    ExpirySource,
     Freshness,
     IntegrationView,
     Preview,
@@ -119,6 +120,7 @@ class FakeIntegrations(IntegrationService, Editor, Overview, ConnectionTest):
     actors: list[Actor] = field(default_factory=list)
     accounts: list[CloudLinkAccount] = field(default_factory=list)
     apps: list[TeamsApp] = field(default_factory=list)
+    check: TeamsCheck = field(default_factory=lambda: TeamsCheck("Contoso"))
     stored: dict[str, tuple[str, IntegrationView]] = field(default_factory=dict)
 
     def _called(self, name: str, by: Actor | None = None) -> None:
@@ -141,7 +143,7 @@ class FakeIntegrations(IntegrationService, Editor, Overview, ConnectionTest):
             assert waiting is not None
             await waiting()
         self._called("check_teams", by)
-        return TeamsCheck("Contoso")
+        return self.check
 
     async def add(
         self,
@@ -152,7 +154,9 @@ class FakeIntegrations(IntegrationService, Editor, Overview, ConnectionTest):
         expires_on: date | None,
         by: Actor,
         status_text: str = "",
+        check: TeamsCheck | None = None,
     ) -> IntegrationView:
+        read = check.expires_on if check else None
         self.accounts.append(account)
         self.apps.append(app)
         self._called("add", by)
@@ -165,7 +169,8 @@ class FakeIntegrations(IntegrationService, Editor, Overview, ConnectionTest):
             cloudlink_client_id=account.client_id,
             tenant_id=app.tenant_id,
             client_id=app.client_id,
-            secret_expires_on=expires_on,
+            secret_expires_on=read or expires_on,
+            expiry_source=ExpirySource.GRAPH if read else ExpirySource.ADMIN,
             created_at=self.clock(),
         )
         self.stored[view.id] = (owner_tenant, view)

@@ -21,7 +21,16 @@ from sync.domain.jobs import Jobs
 from sync.domain.model import CloudLinkAccount, TeamsApp
 from sync.domain.phone_events import CloudLinkUser, LineSnapshot
 from sync.domain.presence import Shown
-from sync.domain.services import Account, DirectoryPage, Group, MembersPage, Registration, ServiceClients
+from sync.domain.services import (
+    Account,
+    DirectoryPage,
+    Group,
+    MembersPage,
+    NewPassword,
+    Password,
+    Registration,
+    ServiceClients,
+)
 from tests.support.clocks import FakeClock
 from tests.support.services.delta_query import DeltaQuery
 
@@ -156,6 +165,25 @@ class FakeCloudLink:
         self.subscribed.pop(subscription_id, None)
 
 
+class UnreadableRegistration:
+    """Of an application that may not read it."""
+
+    async def may_read(self) -> bool:
+        return False
+
+    async def may_rotate(self) -> bool:
+        return False
+
+    async def passwords(self) -> list[Password]:
+        raise NotImplementedError
+
+    async def add_password(self, name: str, expires_at: datetime) -> NewPassword:
+        raise NotImplementedError
+
+    async def remove_password(self, key_id: str) -> None:
+        raise NotImplementedError
+
+
 class FakeServiceClients:
     http: aiohttp.ClientSession
 
@@ -187,8 +215,8 @@ class FakeServiceClients:
             raise self.graph.error
 
     def registration(self, app: TeamsApp) -> Registration:
-        """Changes of the registration are tested over the wire."""
-        raise NotImplementedError
+        """What it may not read; its changes are tested over the wire."""
+        return UnreadableRegistration()
 
     async def post_to_own_webhook(self, url: str, sealed: str) -> tuple[int, bytes]:
         """Over the wire, by the session ``http``."""

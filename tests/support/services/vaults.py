@@ -1,5 +1,6 @@
 """A key vault like Azure's: challenge, bearer tokens, secrets; and a managed identity endpoint."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,13 +24,18 @@ TOKEN = "a token for the vault"
 
 @dataclass
 class Vault:
-    """``asked`` are the requests: the bearer token (empty for none) and the path."""
+    """``asked`` are the requests: the bearer token (empty for none) and the path.
+
+    It answers with ``body`` if there is one; if it ``is_slow``, after a minute.
+    """
 
     url: str = ""
     identity_url: str = ""
     authorities: str = ""
     secrets: dict[str, str] = field(default_factory=dict)
     status: int = 200
+    body: str = ""
+    is_slow: bool = False
     asked: list[tuple[str, str]] = field(default_factory=list)
     resources: list[tuple[str, str]] = field(default_factory=list)
 
@@ -54,6 +60,10 @@ class Vault:
             challenge = f'Bearer authorization="https://login.example/tenant", resource="{resource}"'
             return web.Response(status=401, headers={"WWW-Authenticate": challenge})
         name = request.match_info["name"]
+        if self.is_slow:
+            await asyncio.sleep(60)
+        if self.body:
+            return web.Response(text=self.body, content_type="application/json")
         if self.status != 200:
             return web.json_response({"error": {"code": "InternalError", "message": "hunter2"}}, status=self.status)
         if name not in self.secrets or "api-version" not in request.query:

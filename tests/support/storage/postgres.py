@@ -12,10 +12,14 @@ from uuid import uuid4
 
 import psycopg
 from sqlalchemy import create_engine
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg, PGDialectAsync_psycopg
 from sqlalchemy.pool import NullPool
 
 from storage.database import database_url
 from storage.schema import upgrade
+from tests.support.storage.compiled import share_compiled_statements
+
+share_compiled_statements(PGDialect_psycopg, PGDialectAsync_psycopg)
 
 
 @cache

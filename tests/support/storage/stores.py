@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 import pytest
 from sqlalchemy import create_engine
+from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
 
@@ -21,6 +23,9 @@ from storage.encryption import Encryption, place_of
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from tests.support.clocks import NOON
+from tests.support.storage.compiled import share_compiled_statements
+
+share_compiled_statements(SQLiteDialect_aiosqlite, SQLiteDialect_pysqlite)
 
 Encrypted = TypeVar("Encrypted", bound=SQLModel)
 

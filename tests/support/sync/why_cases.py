@@ -60,6 +60,14 @@ LATE = NOON + timedelta(hours=2)
 CASES: dict[str, tuple[Reason, Facts]] = {
     "shown": (Reason.SHOWN, facts(APPLIED, shown=IN_A_CALL)),
     "shown, in a newer client's words": (Reason.SHOWN, facts(APPLIED, shown=Shown("InACall", "InACall"))),
+    "shown, of a second device": (
+        Reason.SHOWN,
+        facts(APPLIED, shown=IN_A_CALL, device=Device("4501", own=False, calls=("connected",))),
+    ),
+    "shown, of a parked call": (
+        Reason.SHOWN,
+        facts({**APPLIED, "line": "on_hold"}, shown=IN_A_CALL, device=Device("2001", own=True, calls=("held",))),
+    ),
     "idle": (Reason.NOTHING, facts(IDLE, shown=AVAILABLE)),
     "idle, away by themselves": (Reason.NOTHING, facts(IDLE, shown=Shown("Away", "Away"))),
     "idle, in a call of Teams": (Reason.NOT_OURS, facts(IDLE, shown=IN_A_CALL)),

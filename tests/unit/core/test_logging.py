@@ -27,6 +27,7 @@ from core.logging import (
 )
 from storage.encryption import Encryption
 from tests.support.captured_log import captured_log
+from tests.support.properties import unhurried
 
 KEY = Fernet.generate_key().decode()
 SEALED = Encryption([KEY]).encrypt("a client's secret", b"")
@@ -164,6 +165,7 @@ anything = st.recursive(
 )
 
 
+@unhurried
 @given(fields=st.dictionaries(st.text(), anything, max_size=6))
 def test_whatever_is_logged_is_one_line_of_json(fields: dict[str, Any]) -> None:
     line = json.dumps(sanitize(None, "", fields), allow_nan=False)
@@ -171,6 +173,7 @@ def test_whatever_is_logged_is_one_line_of_json(fields: dict[str, Any]) -> None:
     assert isinstance(json.loads(line), dict)
 
 
+@unhurried
 @given(
     before=st.text(max_size=400),
     after=st.text(max_size=400),

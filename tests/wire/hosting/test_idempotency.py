@@ -478,7 +478,10 @@ async def test_pressed_many_times_it_is_done_once_and_the_card_says_so(pair: Two
     before = await done_in_tenant(crowd)
     await pair.one.press(alone.who, verb, single)
     at_once = await asyncio.gather(*(bot.press(crowd.who, verb, data) for bot in (pair.one, pair.two, pair.one)))
-    later = [await bot.press(crowd.who, verb, data, form=form) for bot in (pair.one, pair.two) for form in FORMS]
+    later = [
+        await bot.press(crowd.who, verb, data, form=form)
+        for bot, form in zip((pair.one, pair.two), FORMS, strict=True)
+    ]
     once = await done_in_tenant(alone)
     assert await done_in_tenant(crowd) == once
     assert once != before

@@ -2,18 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from random import Random
 
 import aiohttp
 import httpx
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from prometheus_client import CollectorRegistry
 
 from app import open_http
 from bot.hosting.auth.bot_token import NoToken
 from bot.hosting.connector_http import ConnectorHttp
 from core.clock import utc_now
+from core.http.client import ssl_context
 from core.http.proxies import settle_proxies
 from core.metrics import Metrics
 from sync.cloudlink.transport import Transport
@@ -22,6 +26,7 @@ from sync.teams.directory import open_directory
 from sync.teams.graph_client import GraphClient
 from sync.teams.msal_http import MsalHttp
 from tests.support.sync.teams import CountedTokens
+from tests.wire.hosting.test_tls import self_signed
 
 OUTSIDE = "service.test"
 URL = f"https://{OUTSIDE}"
@@ -29,18 +34,52 @@ VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
 @asynccontextmanager
-async def proxy() -> AsyncIterator[tuple[str, list[str]]]:
-    """Its address and what it was asked for; it opens no way to anywhere."""
+async def proxy(to: int | None = None) -> AsyncIterator[tuple[str, list[str]]]:
+    """Its address and what it was asked for. It connects to the port ``to`` of this machine, or refuses."""
     asked: list[str] = []
 
-    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.append((await reader.readline()).decode().strip())
-        writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
-        await writer.drain()
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        asked.append(head.partition("\r\n")[0])
+        if to is None:
+            writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+        else:
+            back, there = await asyncio.open_connection("127.0.0.1", to)
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            await asyncio.gather(passed_on(reader, there), passed_on(back, writer))
+        with suppress(ConnectionError):
+            await writer.drain()
         writer.close()
 
-    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
+
+
+async def passed_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while content := await reader.read(65_536):
+            writer.write(content)
+            await writer.drain()
+    writer.close()
+
+
+@asynccontextmanager
+async def service(folder: Path) -> AsyncIterator[tuple[int, list[str]]]:
+    """The port of a server for ``OUTSIDE`` with its own certificate, and the requests it decrypted."""
+    seen: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        seen.append(f"{request.method} {request.host}{request.path}")
+        return web.json_response({"value": [{"displayName": "Contoso"}]})
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    server = TestServer(app, host="127.0.0.1", scheme="https")
+    await server.start_server(ssl=self_signed(folder, OUTSIDE))
+    try:
+        yield server.port or 0, seen
+    finally:
+        await server.close()
 
 
 async def cloudlink(http: aiohttp.ClientSession) -> object:
@@ -67,8 +106,9 @@ async def teams(http: aiohttp.ClientSession) -> object:
 async def no_sleep(_: float) -> None: ...
 
 
-CLIENTS = pytest.mark.parametrize("client", [cloudlink, graph, directory, entra, teams])
 Client = Callable[[aiohttp.ClientSession], Awaitable[object]]
+EVERY: tuple[Client, ...] = (cloudlink, graph, directory, entra, teams)
+CLIENTS = pytest.mark.parametrize("client", EVERY)
 
 
 @CLIENTS
@@ -83,7 +123,31 @@ async def test_no_client_takes_it_where_it_must_not(client: Client, monkeypatch:
         assert await tried(client, url, f"other.test,{OUTSIDE}", asked, monkeypatch) == []
 
 
-async def tried(client: Client, url: str, but: str, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+async def test_every_request_arrives_through_the_proxy_over_tls(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """All clients trust the certificates of one file, such as those of a proxy that opens TLS."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "server.pem"))
+    async with service(tmp_path) as (port, seen), proxy(port) as (url, asked):
+        ssl_context.cache_clear()
+        through(url, "", monkeypatch)
+        async with open_http([]) as http:
+            for client in EVERY:
+                await client(http)
+    ssl_context.cache_clear()
+    assert set(asked) == {f"CONNECT {OUTSIDE}:443 HTTP/1.1"}
+    assert len(asked) == 3, "aiohttp keeps its connection; Entra and the directory have their own"
+    assert seen == [
+        f"GET {OUTSIDE}/accounts",
+        f"GET {OUTSIDE}/v1.0/users",
+        f"GET {OUTSIDE}/v1.0/organization",
+        f"POST {OUTSIDE}/token",
+        f"POST {OUTSIDE}/v3/conversations",
+    ]
+
+
+def through(url: str, but: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set the environment as a start of the bot does."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
@@ -91,6 +155,10 @@ async def tried(client: Client, url: str, but: str, asked: list[str], monkeypatc
     settle_proxies(environment)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
+
+
+async def tried(client: Client, url: str, but: str, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    through(url, but, monkeypatch)
     async with open_http([]) as http:
         with pytest.raises((SyncError, aiohttp.ClientError, httpx.HTTPError, OSError)):
             await client(http)

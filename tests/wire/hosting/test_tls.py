@@ -33,10 +33,11 @@ from sync.teams.msal_http import MsalHttp
 from tests.support.sync.teams import CountedTokens
 
 
-def self_signed(folder: Path) -> ssl.SSLContext:
+def self_signed(folder: Path, host: str = "127.0.0.1") -> ssl.SSLContext:
+    """A server's context; its certificate and key are in ``server.pem``."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    here = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
+    here = x509.SubjectAlternativeName([_name_of(host)])
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
@@ -51,6 +52,11 @@ def self_signed(folder: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
     return context
+
+
+def _name_of(host: str) -> x509.GeneralName:
+    is_address = host.replace(".", "").isdecimal()
+    return x509.IPAddress(ip_address(host)) if is_address else x509.DNSName(host)
 
 
 @asynccontextmanager

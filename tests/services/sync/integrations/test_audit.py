@@ -21,8 +21,10 @@ from sync.domain.model import (
     Actor,
     CloudLinkAccount,
     EditedMeanwhile,
+    ExpirySource,
     NameTaken,
     TeamsApp,
+    TeamsCheck,
     TooManyIntegrations,
     UnknownIntegration,
 )
@@ -175,7 +177,9 @@ async def test_a_name_that_is_taken_is_recorded(site: Site) -> None:
 
 
 async def test_a_setup_is_recorded_with_the_new_integration(site: Site) -> None:
-    view = await site.operations.integrations.add("t1", "Porto", ACCOUNT, APP, NOON.date() + timedelta(30), ADA)
+    typed, found = NOON.date() + timedelta(30), TeamsCheck("Contoso", "key-1", NOON.date() + timedelta(40))
+    view = await site.operations.integrations.add("t1", "Porto", ACCOUNT, APP, typed, ADA, check=found)
+    assert (view.secret_expires_on, view.expiry_source) == (found.expires_on, ExpirySource.GRAPH)
     async with site.database.session() as session:
         (act,) = await history.page(session, "t1", 0, 10)
     assert (act.act, act.result, act.integration_id, act.integration_name) == ("setup", "done", view.id, "Porto")

@@ -12,6 +12,7 @@ from bot.cards.health.status import StatusView, status_card
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import CredentialKind, Freshness, IntegrationView, Probe, Service, ServiceHealth, Status
 from tests.cards.gallery.gallery import integration
+from tests.cards.gallery.notice import samples
 from tests.support.bot.fakes import inputs, link_urls, words
 from tests.support.bot.texts import EN, PT
 
@@ -127,6 +128,7 @@ def test_events_that_do_not_arrive_are_tested_first() -> None:
     verbs = [action["verb"] for action in card["actions"]]
     assert (verbs[0], verbs.count("test.run")) == ("test.run", 1)
     assert made(status(freshness=Freshness.NO_EVENT))["actions"][0]["verb"] == "status.show"
+    assert dict(samples(EN))["notice_events"]["actions"][0]["verb"] == "test.run", "the notice has the same remedy"
 
 
 def test_who_is_on_the_phone_is_not_said_while_cloudlink_does_not_answer() -> None:

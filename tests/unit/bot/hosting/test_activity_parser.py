@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from bot.activity import Action, Address, AttachedFile, Installed, Message, Removed, Sender
 from bot.hosting.activity_parser import ParsedActivity, parse_activity
 from bot.hosting.refusals import Refused
+from tests.support.properties import unhurried
 
 TEAMS: dict[str, Any] = {
     "type": "message",
@@ -221,7 +222,7 @@ _NAMES = st.sampled_from(
 _KINDS = st.sampled_from(["message", "invoke", "conversationUpdate", "installationUpdate"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(unhurried, max_examples=300)
 @given(kind=_KINDS, changed=st.dictionaries(_NAMES, _JSON, max_size=4))
 def test_any_json_is_parsed_or_refused(kind: str, changed: dict[str, Any]) -> None:
     with suppress(Refused):

@@ -20,6 +20,7 @@ from core.http.client import (
     same_origin,
     served_at,
 )
+from tests.support.properties import unhurried
 from tests.support.sync.stub_server import Reply, stub_server
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -54,6 +55,7 @@ def test_a_response_says_the_time_of_its_service() -> None:
     assert served_at({}, NOW) == served_at({"Date": "soon"}, NOW) == NOW
 
 
+@unhurried
 @given(st.text())
 def test_retry_after_never_fails_and_is_bounded(header: str) -> None:
     wait = retry_after(header, NOW)

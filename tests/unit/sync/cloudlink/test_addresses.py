@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sync.cloudlink import addresses
 from sync.cloudlink.addresses import CloudLinkService, service_url
 from sync.domain.errors import CredentialsWrong, Fault
+from tests.support.properties import unhurried
 
 DEFAULT = "https://{service}.api.mitel.io"
 
@@ -75,6 +76,7 @@ def test_a_token_that_cannot_be_read_names_no_region(token: str) -> None:
     assert addresses.region_in(token, DEFAULT, "1000") == ""
 
 
+@unhurried
 @given(st.text())
 def test_the_host_stays_mitels_for_any_region(region: str) -> None:
     try:

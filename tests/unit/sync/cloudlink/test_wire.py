@@ -17,6 +17,7 @@ from sync.cloudlink.wire import (
     parse_user,
 )
 from sync.domain.phone_events import CallEvent, CallSnapshot, CallState, CloudLinkUser, EndpointEvent, Notification
+from tests.support.properties import unhurried
 
 TABLES = WireTables()
 
@@ -287,7 +288,7 @@ def bodies() -> st.SearchStrategy[Any]:
     return st.dictionaries(parts, json_values(), max_size=6)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(unhurried, max_examples=300)
 @given(bodies())
 def test_any_body_is_a_notification_or_malformed(changes: dict[str, Any]) -> None:
     body = call_body(
@@ -304,6 +305,7 @@ def test_any_body_is_a_notification_or_malformed(changes: dict[str, Any]) -> Non
     json.dumps(notification.event.state_name).encode()
 
 
+@unhurried
 @given(json_values())
 def test_no_json_value_breaks_the_parsers(value: Any) -> None:
     for parse in (

@@ -4,10 +4,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.domain.schedule import Period, Schedule, as_stored, is_open, next_change, of_stored
+from tests.support.properties import unhurried
 
 ZONES = (
     *("Europe/Lisbon", "Europe/Berlin", "America/New_York", "America/Sao_Paulo", "Australia/Lord_Howe"),
@@ -122,7 +123,7 @@ SCHEDULES = st.builds(
 MOMENTS = st.integers(0, 60 * 24 * 60).map(lambda minutes: at("2026-03-01T00:00", "UTC") + minutes * MINUTE)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(unhurried, max_examples=60)
 @given(SCHEDULES, MOMENTS)
 def test_between_two_changes_nothing_changes(given: Schedule, now: datetime) -> None:
     edge = next_change(given, now)
@@ -134,7 +135,7 @@ def test_between_two_changes_nothing_changes(given: Schedule, now: datetime) -> 
         assert is_open(given, edge - timedelta(microseconds=1)) == is_open(given, now)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(unhurried, max_examples=40)
 @given(SCHEDULES)
 def test_it_is_stored_and_read(given: Schedule) -> None:
     assert of_stored(as_stored(given)) == given

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.domain.phone_events import CallEvent, CallSnapshot, CallState, EndpointEvent, Event, LineSnapshot
@@ -25,6 +25,7 @@ from sync.flow.line_state import (
     unknown_phone,
 )
 from tests.support.clocks import NOON
+from tests.support.properties import unhurried
 
 DESK, SOFTPHONE = "2001", "3001"
 SECOND = timedelta(seconds=1)
@@ -334,7 +335,7 @@ def states(line: Line) -> dict[tuple[str, str], CallState]:
     }
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@unhurried
 @given(events, st.randoms(), st.data())
 def test_neither_order_nor_doubles_matter(arrived: list[CallEvent], random: Random, data: st.DataObject) -> None:
     doubled = data.draw(st.lists(st.sampled_from(arrived), max_size=5)) if arrived else []
@@ -343,6 +344,7 @@ def test_neither_order_nor_doubles_matter(arrived: list[CallEvent], random: Rand
     assert states(after(*shuffled)) == states(after(*sorted(arrived, key=lambda event: event.at)))
 
 
+@unhurried
 @given(events, st.sets(st.integers(0, 20)))
 def test_a_poll_of_every_device_makes_up_for_any_loss(arrived: list[CallEvent], lost: set[int]) -> None:
     truth = after(*sorted(arrived, key=lambda event: event.at))
@@ -360,6 +362,7 @@ def live_on(line: Line, extension: str) -> Sequence[CallSnapshot]:
     return [seen(endpoint.calls[name].state, call_id=name) for name in sorted(endpoint.live_calls)]
 
 
+@unhurried
 @given(events)
 def test_devices_do_not_disturb_each_other(arrived: list[CallEvent]) -> None:
     together = after(*arrived)
@@ -368,6 +371,7 @@ def test_devices_do_not_disturb_each_other(arrived: list[CallEvent]) -> None:
         assert together.at(extension) == alone.at(extension)
 
 
+@unhurried
 @given(events, st.integers(-600, 600))
 def test_a_constant_difference_of_the_clocks_changes_nothing_about_events(
     arrived: list[CallEvent], by: int

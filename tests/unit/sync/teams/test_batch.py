@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.domain.changes import (
@@ -21,6 +21,7 @@ from sync.domain.changes import (
 from sync.domain.errors import Fault, ServiceUnavailable
 from sync.domain.presence import Presence
 from sync.teams.batch import batch_of, iso_duration, outcomes_of
+from tests.support.properties import unhurried
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SET = SetPresence("u1", Presence.IN_A_CALL, 3600)
@@ -172,8 +173,8 @@ odd_inners = st.fixed_dictionaries(
 )
 
 
+@unhurried
 @given(st.lists(odd_inners | values, max_size=4))
-@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_every_change_has_an_outcome_for_any_response(responses: list[Any]) -> None:
     outcomes = outcomes_of([SET, CLEAR], {"responses": responses}, NOW)
     assert len(outcomes) == 2

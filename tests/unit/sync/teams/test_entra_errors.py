@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.teams.entra_errors import checked_tenant, discovery_refusal, outage, refusal
+from tests.support.properties import unhurried
 
 GUID = "8f3c1b52-0a4e-4b6e-9d67-2f1f3c5d7e90"
 
@@ -28,6 +29,7 @@ def test_what_is_no_tenant_is_refused(tenant: str) -> None:
     assert not caught.value.context
 
 
+@unhurried
 @given(st.text())
 def test_a_tenant_is_never_more_than_one_plain_segment(tenant: str) -> None:
     try:

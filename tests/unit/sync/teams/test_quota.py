@@ -2,7 +2,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
@@ -23,6 +23,7 @@ from sync.teams.quota import (
     spend,
 )
 from tests.support.clocks import NOON, FakeClock
+from tests.support.properties import unhurried
 
 
 def test_spent_quota_is_free_again_after_the_window() -> None:
@@ -33,7 +34,19 @@ def test_spent_quota_is_free_again_after_the_window() -> None:
     free = quota.free_at(spent, NOON)
     assert quota.left(spent, free - timedelta(milliseconds=1)) == 0
     assert quota.left(spent, free) == 100
-    assert timedelta(seconds=WINDOW) <= free - NOON <= timedelta(seconds=WINDOW + MARGIN + 1)
+    assert timedelta(seconds=WINDOW) <= free - NOON <= timedelta(seconds=WINDOW + MARGIN)
+
+
+def test_who_waits_for_the_quota_uses_nearly_all_of_it() -> None:
+    ledger, row, now, sent = ledger_of(1500), Row(), NOON, 0
+    while now < NOON + timedelta(minutes=10):
+        until, requests = ledger.allowance([row], now)
+        began = now = until or now
+        ledger.reserve(row, requests, began)
+        now += timedelta(milliseconds=20)
+        ledger.settle(row, requests, began, now)
+        sent += requests
+    assert sent * WINDOW / ((now - NOON).total_seconds() * 1500) >= 0.98
 
 
 def test_half_a_second_is_one_pair_and_old_pairs_are_dropped() -> None:
@@ -42,7 +55,7 @@ def test_half_a_second_is_one_pair_and_old_pairs_are_dropped() -> None:
     assert len(spend(spent, NOON + timedelta(minutes=5), 1)) == 1
 
 
-@settings(deadline=None)
+@unhurried
 @given(st.lists(st.tuples(st.floats(0, 20), st.integers(1, 40)), max_size=40), st.integers(1, 50))
 def test_no_thirty_seconds_ever_hold_more_than_the_limit(steps: list[tuple[float, int]], limit: int) -> None:
     quota, spent, now = Quota(limit), Spent(), NOON
@@ -120,14 +133,14 @@ def test_requests_count_from_their_response_on_and_while_they_are_in_flight() ->
     row, ledger = Row(), ledger_of(10)
     ledger.reserve(row, 10, NOON)
     late = NOON + timedelta(seconds=SEND_WITHIN + 30)
-    assert ledger.allowance([row], late) == (NOON + timedelta(seconds=IN_FLIGHT + SLOT), 0)
+    assert ledger.allowance([row], late) == (NOON + timedelta(seconds=IN_FLIGHT), 0)
     ledger.settle(row, 10, NOON, late)
     assert row.quota_spent == [[int(late.timestamp()), 10]]
     assert ledger.allowance([row], late + timedelta(seconds=WINDOW))[1] == 0
     assert ledger.allowance([row], late + timedelta(seconds=WINDOW + MARGIN + 1)) == (None, 10)
 
 
-@settings(deadline=None)
+@unhurried
 @given(
     st.lists(st.tuples(st.floats(0, 40), st.floats(0, 40), st.floats(0, 30), st.integers(1, 40)), max_size=25),
     st.integers(1, 50),

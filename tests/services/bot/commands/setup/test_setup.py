@@ -15,7 +15,15 @@ from bot.commands.setup.steps import REGION_MAY_HELP
 from storage.queries.chat import drafts
 from storage.tables.conversations import Draft
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
-from sync.domain.model import AlreadySetUp, Preview, TooManyIntegrations, Unmatched, UnmatchedPerson, WouldSend
+from sync.domain.model import (
+    AlreadySetUp,
+    Preview,
+    TeamsCheck,
+    TooManyIntegrations,
+    Unmatched,
+    UnmatchedPerson,
+    WouldSend,
+)
 from sync.domain.presence import LineState, Presence
 from tests.cards.gallery.gallery import example
 from tests.support.bot.chat import Chat
@@ -70,6 +78,14 @@ async def test_the_complete_setup(chat: Chat, locale: str) -> None:
     assert chat.integrations.accounts[-1].client_secret == CLOUDLINK_SECRET
     assert chat.integrations.apps[-1].client_secret == CLIENT_SECRET
     assert await draft_of(chat) is None
+
+
+async def test_an_expiry_that_entra_says_is_used_and_said(chat: Chat) -> None:
+    chat.integrations.check = TeamsCheck("Contoso", "key-1", date(2027, 9, 1))
+    card = await chat.press(await at_microsoft(chat), "setup.save", APP)
+    ((_, view),) = chat.integrations.stored.values()
+    assert view.secret_expires_on == date(2027, 9, 1)
+    assert EN("preview.expires", day=EN.date(date(2027, 9, 1))) in words(card)
 
 
 async def test_progress_is_shown_before_a_service_is_called(chat: Chat) -> None:
