@@ -20,6 +20,9 @@ def world_json(world: World) -> dict[str, Any]:
     traffic = world.saved.traffic
     return {
         "people": _people_json(world),
+        "groups": [
+            {"id": group.id, "name": group.name, "members": list(group.members)} for group in world.saved.groups
+        ],
         "cloudlink": _cloudlink_json(world),
         "registration": _registration_json(world),
         "faults": world.saved.faults.as_json(),

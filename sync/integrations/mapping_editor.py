@@ -83,8 +83,12 @@ class MappingEditor:
             integration = await owned(session, owner_tenant, integration_id)
             _, mappings = _edited(integration, wanted.edit)
             trial = Selection(integration_id, mappings.in_sql(integration_id), wanted.mapping_id)
-            come, go, inside = await scope.figures(session, trial)
-            first = {side: someones(await scope.changed(session, trial, side, "", NAMED)) for side in Side}
+            come, go, inside = await queries.figures(session, trial)
+            counts = {Side.COME: come, Side.GO: go}
+            first = {
+                side: someones(await scope.changed(session, trial, side, "", NAMED)) if count else ()
+                for side, count in counts.items()
+            }
             now, first_now = await _concerned(session, integration, mappings)
         return RulesTrial(Changes(come, go, inside, first[Side.COME], first[Side.GO]), now, tuple(first_now))
 

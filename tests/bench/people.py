@@ -20,6 +20,7 @@ from sync.credentials.store import CredentialStore
 from sync.domain.model import Actor, Rule, RuleKind
 from sync.domain.people import PeopleFilter
 from sync.domain.presence import TALKING
+from sync.integrations.mapping_editor import MappingEditor, WantedRules
 from sync.people.imports.importer import PeopleImporter
 from sync.people.imports.values import Wish
 from sync.people.opt_out import OptOut
@@ -35,7 +36,9 @@ from tests.support.storage.stores import integration, stored, with_secrets
 PEOPLE = 100_000
 GIVEN = ("Ana", "Bruno", "Catarina", "Diogo", "Inês", "João", "Luís", "Margarida", "Sofia", "Zé")
 FAMILY = ("Almeida", "Carvalho", "Conceição", "Costa", "Ferreira", "Lopes", "Martins", "Nunes", "Pereira", "Silva")
-ONCE = frozenset({"exclude", "show again", "clear", "scope, saved", "stop showing my calls"})
+ONCE = frozenset(
+    {"exclude", "show again", "clear", "scope, saved", "mapping by twenty rules, saved", "stop showing my calls"}
+)
 ENCRYPTION = Encryption([Fernet.generate_key().decode()])
 
 
@@ -97,14 +100,28 @@ async def every_command(database: Database) -> dict[str, float]:
     )
     every = Scope(ScopeMode.ONLY, tuple(Rule(RuleKind.EXTENSIONS, f"{n:06}") for n in range(20)))
 
+    mappings = MappingEditor(context)
+    reception = (await mappings.add("t1", "i1", 1, "Reception", by)).further[0].id
+    rules = (
+        *(Rule(RuleKind.EXTENSIONS, f"{n:06}") for n in range(10)),
+        *(Rule(RuleKind.ADDRESS, f"*{n}7@example.com") for n in range(9)),
+        Rule(RuleKind.GROUP, "g1"),
+    )
+    wanted = WantedRules(reception, rules, 1)
+
     calls: dict[str, Callable[[], Awaitable[object]]] = {
+        "mapping by twenty rules, tried": lambda: mappings.try_rules("t1", "i1", wanted),
+        "mapping by twenty rules, the last page": lambda: mappings.trial_page(
+            "t1", "i1", wanted, Side.COME, "p099990"
+        ),
+        "mapping by twenty rules, saved": lambda: mappings.save_rules("t1", "i1", 2, wanted, by),
         "scope": lambda: scopes.view("t1", "i1"),
         "scope, tried by address": lambda: scopes.preview("t1", "i1", address),
         "scope, tried by extension": lambda: scopes.preview("t1", "i1", extensions),
         "scope, tried by group": lambda: scopes.preview("t1", "i1", group),
         "scope, tried by twenty rules": lambda: scopes.preview("t1", "i1", every),
         "scope, who goes, the last page": lambda: scopes.page("t1", "i1", every, Side.GO, "p099990"),
-        "scope, saved": lambda: scopes.save("t1", "i1", 1, extensions, by),
+        "scope, saved": lambda: scopes.save("t1", "i1", 3, extensions, by),
         "stop showing my calls": lambda: opt_out.choose("t1", "t50001", by, opted_out=True),
         "people": listed(),
         "people, the last page": listed(after="p099990"),

@@ -5,6 +5,7 @@ Teams, "Charts in Adaptive Cards".
 """
 
 from collections.abc import Sequence
+from math import ceil
 
 from microsoft_teams.cards.core import (
     CardElement,
@@ -32,6 +33,9 @@ PARTS: Sequence[tuple[str, str, ChartColor]] = (
     ("idle", "▫️", "neutral"),
 )
 """The parts of an integration's people: the name, the symbol of the text, the colour of the bar."""
+
+QUARTERS = 4
+"""Teams divides an axis into quarters: they are whole numbers when its end is a multiple."""
 
 
 def people_now(texts: Texts, status: Status) -> list[CardElement]:
@@ -80,7 +84,16 @@ def last_day(texts: Texts, parts: Sequence[Hour], zone: str) -> list[CardElement
 def _calls(texts: Texts, parts: Sequence[Hour], zone: str) -> CardElement:
     title = texts("picture.calls")
     data = [VerticalBarChartDataValue(x=_time(part, zone), y=part.shown) for part in parts]
-    return VerticalBarChart(title=title, show_title=True, data=data, color="categoricalBlue", fallback="drop")
+    most = max(part.shown for part in parts)
+    return VerticalBarChart(
+        title=title,
+        show_title=True,
+        data=data,
+        color="categoricalBlue",
+        y_min=0,
+        y_max=QUARTERS * max(1, ceil(most / QUARTERS)),
+        fallback="drop",
+    )
 
 
 def _delays(texts: Texts, parts: Sequence[Hour], zone: str) -> CardElement:

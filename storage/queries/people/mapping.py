@@ -72,9 +72,10 @@ class Mappings:
             col(Person.gone).is_(False),
         ]
 
-    def changes(self) -> ColumnElement[bool]:
+    def changes(self, applying: SQLColumnExpression[str] | None = None) -> ColumnElement[bool]:
         """Whether Teams should show something else of a person than is stored."""
-        return and_(col(Person.line).in_(list(self.own)), col(Person.desired).is_distinct_from(self.desired()))
+        is_busy, desired = col(Person.line).in_(list(self.own)), self.desired(applying=applying)
+        return and_(is_busy, col(Person.desired).is_distinct_from(desired))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,16 @@ def _shown(presences: Presences, line: SQLColumnExpression[str]) -> ColumnElemen
     return case(shows, value=line)
 
 
+async def figures(session: AsyncSession, trial: Selection) -> tuple[int, int, int]:
+    """How many would come, would go, and would have the mapping in all. Each person is judged once."""
+    applying = trial.mappings.applying().label("applying")
+    query = select(Person.mapping, applying, func.count()).where(*trial.considered())
+    found = (await session.exec(query.group_by(col(Person.mapping), applying))).all()
+    come = sum(count for before, after, count in found if before != trial.id == after)
+    go = sum(count for before, after, count in found if before == trial.id != after)
+    return come, go, sum(count for _, after, count in found if after == trial.id)
+
+
 async def concerned(
     session: AsyncSession, integration: Integration, mappings: Mappings, limit: int
 ) -> tuple[int, list[Concerned]]:
@@ -127,24 +138,25 @@ async def apply(
 ) -> None:
     """Store which mapping applies to everyone, or to ``who``, and what Teams should show of them.
 
-    One statement, in the transaction that stores the mappings: neither is stored without the other. Who changed is
-    due if the integration is enabled. A state that was last heard of before ``stale`` does not become newer.
+    In the transaction that stores the mappings: neither is stored without the other. Who changed is due if the
+    integration is enabled. A state that was last heard of before ``stale`` does not become newer.
     """
-    changes, applying = mappings.changes(), mappings.applying()
+    here = (col(Person.integration_id) == integration.id, col(Person.gone).is_(False), *who)
+    applying = mappings.applying()
+    edit = update(Person).where(*here, col(Person.mapping) != applying).values(mapping=applying)
+    await session.exec(edit.execution_options(synchronize_session=False))
+    stored = col(Person.mapping)
     is_recent = or_(col(Person.heard_at) >= stale, col(Person.desired_at) >= stale)
     values: dict[str, Any] = {
-        "mapping": applying,
-        "desired": case((changes, mappings.desired()), else_=col(Person.desired)),
-        "desired_at": case((and_(changes, is_recent), now), else_=col(Person.desired_at)),
-        "desired_because": case((changes, because), else_=col(Person.desired_because)),
+        "desired": mappings.desired(applying=stored),
+        "desired_at": case((is_recent, now), else_=col(Person.desired_at)),
+        "desired_because": because,
     }
     if integration.enabled:
         is_sent = or_(col(Person.teams_user_id).is_not(None), col(Person.applied).is_not(None))
-        values["due_at"] = case((and_(changes, is_sent), now), else_=col(Person.due_at))
-    differs = or_(col(Person.mapping) != applying, changes)
-    here = (col(Person.integration_id) == integration.id, col(Person.gone).is_(False))
-    edit = update(Person).where(*here, differs, *who).values(values)
-    await session.exec(edit.execution_options(synchronize_session=False))
+        values["due_at"] = case((is_sent, now), else_=col(Person.due_at))
+    show = update(Person).where(*here, mappings.changes(stored)).values(values)
+    await session.exec(show.execution_options(synchronize_session=False))
 
 
 async def counts(session: AsyncSession, integration_id: str) -> dict[str, int]:

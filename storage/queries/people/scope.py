@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, not_, or_, tuple_, update
+from sqlalchemy import ColumnElement, and_, case, exists, func, literal, not_, or_, tuple_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -45,10 +45,12 @@ def selected_by(integration_id: str, rule: Rule) -> ColumnElement[bool]:
             return func.lower(col(Person.address)).like(_pattern(value), escape="\\")
         case "site":
             return col(Person.site_id) == value
-    members = select(GroupMember.user_id).where(
-        GroupMember.integration_id == integration_id, GroupMember.group_id == value
+    is_member = exists().where(
+        col(GroupMember.integration_id) == integration_id,
+        col(GroupMember.group_id) == value,
+        col(GroupMember.user_id) == col(Person.teams_user_id),
     )
-    return func.coalesce(col(Person.teams_user_id).in_(members), False)
+    return is_member.correlate(Person)
 
 
 def _in_range(value: str) -> ColumnElement[bool]:

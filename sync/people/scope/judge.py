@@ -28,7 +28,7 @@ async def judge(session: AsyncSession, integration: Integration, clock: Clock, *
 async def _judge(session: AsyncSession, integration: Integration, now: datetime, *who: ColumnElement[bool]) -> None:
     await scope.judge(session, scope.rules_of(integration), now, *who)
     mappings, stale = stored_mappings(integration), now - STALE_AFTER
-    await mapping.apply(session, integration, mappings, current_cause(), now, stale, mappings.differs(), *who)
+    await mapping.apply(session, integration, mappings, current_cause(), now, stale, *who)
 
 
 async def judge_everyone(database: Database, integration_id: str, clock: Clock) -> bool:

@@ -320,6 +320,7 @@ def _status(
         shown_now=many.in_a_call if enabled else 0,
         missing=many.waiting if enabled else 0,
         lists_shrunk=({"people": 28, "before": 28, "side": "cloudlink"},) if shrunk else (),
+        groups_unread=({"groups": 2, "names": "Sales, Vendas & Marketing"},) if shrunk else (),
         day=report.day() if enabled else (),
     )
     return status_card(texts, StatusView(sample, LINKS, NOW, "Europe/Lisbon", "29:reader", may_edit=True))

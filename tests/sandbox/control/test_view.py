@@ -114,3 +114,9 @@ def test_the_rest(world: World) -> None:
     assert state["traffic"] == {"running": False, "callsPerMinute": 6.0}
     assert state["counts"] == {"webhooks": 0, "batches": 0, "presenceWrites": 0, "throttled": 0}
     assert state["faults"] == world.saved.faults.as_json()
+
+
+def test_groups_name_their_members(world: World) -> None:
+    sales, *_ = world_json(world)["groups"]
+    assert (sales["name"], bool(sales["members"])) == ("Sales", True)
+    assert set(sales["members"]) <= {user.id for user in world.saved.teams}

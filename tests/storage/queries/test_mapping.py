@@ -106,7 +106,7 @@ async def test_chosen_by_name_comes_before_rules_and_these_in_their_order(tmp_pa
             assert found == ("extensions", "200-209")
             assert await mapping.selecting(session, "i1", [("site", "x")], "both") is None
             trial = Selection("i1", Mappings(CHOSEN, some.further, {"m2": selected["m2"]}), "m2")
-            assert await scope.figures(session, trial) == (1, 0, 4)
+            assert await mapping.figures(session, trial) == (1, 0, 4)
             assert [row[0] for row in await scope.changed(session, trial, "come", "", 9)] == ["both"]
         stored_now = {name: (await read_person(database, name)).mapping for name in (*expected, "gone")}
     assert stored_now == {**{name: which for name, (which, _) in expected.items()}, "gone": ""}
