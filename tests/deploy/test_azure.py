@@ -107,6 +107,9 @@ def test_the_image_is_named_by_its_digest() -> None:
     length = re.search(r"@minLength\((\d+)\)\nparam image string", CODE)
     assert length
     assert len("a@sha256:" + "0" * 64) == int(length[1]) <= len(example)
+    assert set(re.findall(r"^ +image: (.+)$", CODE, re.MULTILINE)) == {
+        "'${registry.properties.loginServer}/${image}'"
+    }
     for page in PAGES:
         images = re.findall(r"--parameters registryName=\S+ image=(\S+)", page.read_text())
         assert images == ["cloudlink-presence@$DIGEST"]

@@ -157,7 +157,7 @@ def container(stages: list[Stage], folder: Path, *arguments: str) -> Iterator[tu
 def port_of(process: subprocess.Popen[str], name: str = "port") -> int:
     assert process.stdout is not None
     for line in process.stdout:
-        if found := re.search(rf'"{name}": (\d+)', line):
+        if found := re.search(rf'"{name}":(\d+)', line):
             return int(found[1])
     raise AssertionError(f"it ended: {process.wait()}")
 

@@ -15,8 +15,8 @@ from tests.e2e.cards import Json, button, titles, words
 from tests.support.tools import require
 
 ADAPTIVE_CARD = "application/vnd.microsoft.card.adaptive"
-START_SECONDS = 30.0
-ANSWER_SECONDS = 15.0
+START_SECONDS = 60.0
+ANSWER_SECONDS = 30.0
 
 
 @dataclass(slots=True)

@@ -64,7 +64,7 @@ async def running_product(directory: Path) -> AsyncIterator[tuple[Switchboard, B
             await bot.stop()
 
 
-async def becomes(sandbox: Switchboard, extension: str, presence: str, seconds: float = 10) -> None:
+async def becomes(sandbox: Switchboard, extension: str, presence: str, seconds: float = 30) -> None:
     """Wait until Teams shows ``Availability/Activity`` for a person. Raises ``AssertionError`` when it is late."""
     seen = ""
     try:

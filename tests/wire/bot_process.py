@@ -1,6 +1,6 @@
 """The product's bot side, whole: signed requests in, cards out. Its scheduler is off: nothing happens by itself."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -109,7 +109,10 @@ async def open_surroundings(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Su
 
 @dataclass
 class BotProcess:
-    """One process. Every request has its own conversation, which separates its responses from others'."""
+    """One process. Every request has its own conversation, which separates its responses from others'.
+
+    ``files`` are the names of the files to download, ``pages`` the methods and paths that need a link.
+    """
 
     surroundings: Surroundings
     url: str
@@ -118,6 +121,8 @@ class BotProcess:
     engine: Engine
     notifier: Notifier
     encryption: Encryption
+    files: Collection[str]
+    pages: Collection[tuple[str, str]]
     numbers: "count[int]" = field(default_factory=count)
 
     async def say(self, who: Person, words: str, **changed: Any) -> Reply:
@@ -236,7 +241,8 @@ async def open_bot_process(
         chat_host = await stack.enter_async_context(
             open_host(hosting, pipeline, surroundings.http, utc_now, metrics, answer_seconds=UNHURRIED)
         )
-        exports = Exports(services, services.export_links, export_files(services, {}))
+        files = export_files(services, {})
+        exports = Exports(services, services.export_links, files)
         public = public_application(
             chat_host, engine, exports, CertificateFile(services), MonitorSecretPage(services)
         )
@@ -248,7 +254,27 @@ async def open_bot_process(
         ]
         notifier = Notifier(services, chat_host.messenger, Random(7))
         await engine.start()
-        yield BotProcess(surroundings, url, operations_url, database, engine, notifier, encryption)
+        yield BotProcess(
+            surroundings,
+            url,
+            operations_url,
+            database,
+            engine,
+            notifier,
+            encryption,
+            [*files],
+            linked_pages(public),
+        )
+
+
+def linked_pages(application: web.Application) -> list[tuple[str, str]]:
+    """Of each page under */exports* the method, and the path up to the link's token."""
+    routes = [(each.method, each.resource.canonical) for each in application.router.routes() if each.resource]
+    return [
+        (method, path.removesuffix("{token}"))
+        for method, path in routes
+        if path.startswith("/exports/") and method != "HEAD"
+    ]
 
 
 def sqlite_url(folder: Path) -> str:

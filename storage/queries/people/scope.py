@@ -26,6 +26,9 @@ DIGITS = "0123456789"
 Rule = tuple[str, str]
 """A value of ``sync.domain.model.RuleKind``, and the rule's value."""
 
+Key = tuple[str, str]
+"""What people are ordered by: ``search`` and the id."""
+
 Named = tuple[str, str, str | None]
 """A person's id, name and extension."""
 
@@ -169,16 +172,24 @@ async def judge(session: AsyncSession, rules: Rules, now: datetime, *who: Column
 
 
 async def next_of(
-    session: AsyncSession, integration_id: str, differs: ColumnElement[bool], after: str, limit: int
-) -> Sequence[str]:
-    """The next people after the id ``after`` of whom something else is stored than is right, by id."""
-    query = (
-        select(Person.id)
-        .where(Person.integration_id == integration_id, Person.id > after, differs)
-        .order_by(col(Person.id))
-        .limit(limit)
-    )
-    return (await session.exec(query)).all()
+    session: AsyncSession, integration_id: str, differs: ColumnElement[bool], after: Key | None, limit: int
+) -> list[Key]:
+    """The next people after the key ``after`` of whom something else is stored than is right.
+
+    In the order of an index: the next slice begins where this one ended, and reads nobody twice.
+    """
+    key = (col(Person.search), col(Person.id))
+    where = [col(Person.integration_id) == integration_id, differs]
+    if after:
+        where.append(tuple_(*key) > after)
+    query = select(Person.search, Person.id).where(*where).order_by(*key).limit(limit)
+    return [(search, person_id) for search, person_id in await session.exec(query)]
+
+
+def between(first: Key, last: Key) -> ColumnElement[bool]:
+    """The people of a slice, and those between them, found by the index that orders them."""
+    key = tuple_(col(Person.search), col(Person.id))
+    return and_(key >= first, key <= last)
 
 
 def _is_concerned() -> ColumnElement[bool]:

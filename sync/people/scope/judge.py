@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, or_
-from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import Clock
@@ -12,7 +11,6 @@ from storage.database import Database
 from storage.queries import integrations
 from storage.queries.people import mapping, scope
 from storage.tables.integrations import Integration
-from storage.tables.people import Person
 from sync.domain.presence import STALE_AFTER
 from sync.presence.further_mappings import stored_mappings
 
@@ -36,18 +34,19 @@ async def judge_everyone(database: Database, integration_id: str, clock: Clock) 
 
     Returns whether something changed. It may be ended at any time: the next call goes through everyone again.
     """
-    after, revision, is_changed = "", 0, False
+    after: scope.Key | None = None
+    revision, is_changed = 0, False
     while True:
         async with database.writing() as session:
             integration = await integrations.get_for_update(session, integration_id)
             if integration is None:
                 return False
             if integration.revision != revision:
-                after, revision = "", integration.revision
+                after, revision = None, integration.revision
             differs = or_(scope.rules_of(integration).differs(), stored_mappings(integration).differs())
             found = await scope.next_of(session, integration_id, differs, after, SLICE)
             if found:
-                await _judge(session, integration, clock(), col(Person.id).in_(found))
+                await _judge(session, integration, clock(), scope.between(found[0], found[-1]))
             is_last = len(found) < SLICE
             if is_last and integration.scope_pending:
                 integration.scope_pending = False

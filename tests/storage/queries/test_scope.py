@@ -103,11 +103,12 @@ async def test_everyone_is_judged_in_slices_and_who_is_concerned_is_due(database
     rows = [person(f"p{number}", extension=f"{number:03}") for number in range(7)]
     await stored(database, *rows, person("shown", extension="300", **shown), person("opted", opted_out=True))
     rules = Rules("i1", "except", [("extensions", "000-500")], may_opt_out=False)
-    after, sizes = "", []
+    after, sizes = None, []
     while True:
         async with database.writing() as session:
             found = await scope.next_of(session, "i1", rules.differs(), after, 3)
-            await scope.judge(session, rules, NOON, col(Person.id).in_(found))
+            if found:
+                await scope.judge(session, rules, NOON, scope.between(found[0], found[-1]))
         sizes.append(len(found))
         if len(found) < 3:
             break
