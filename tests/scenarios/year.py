@@ -138,7 +138,14 @@ class Year:
         self.power = PowerCut(self.bot.clock)
         for _ in range(count):
             running = await self.stack.enter_async_context(
-                running_engine(self.sandbox, self.folder, webhooks=False, clock=self.bot.clock, intervals=SLOW)
+                running_engine(
+                    self.sandbox,
+                    self.folder,
+                    webhooks=False,
+                    clock=self.bot.clock,
+                    steady=self.time,
+                    intervals=SLOW,
+                )
             )
             self.power.apply_to(running.database)
             rules = AdminsSetting(ADMINS)

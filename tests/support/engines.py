@@ -132,6 +132,7 @@ async def running_engine(
     *,
     webhooks: bool = True,
     clock: Callable[[], datetime] = utc_now,
+    steady: Clock | None = None,
     intervals: Intervals = QUICK,
     quota: int = 1500,
     keys: tuple[str, ...] = (KEY,),
@@ -144,7 +145,7 @@ async def running_engine(
 
     ``url`` names another database, ``cloudlink_url`` another CloudLink than the sandbox's. New integrations
     start at the first feature version, unless a test asks for another. A test that moves its ``clock`` lets time
-    pass: the clock was not set.
+    pass; one that sets it wrong has a ``steady`` clock, too.
     """
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(url or database_in(folder or Path())))
@@ -175,7 +176,7 @@ async def running_engine(
                 metrics,
                 jobs,
                 ClockSkewMonitor(clock),
-                steady_now if clock is utc_now else clock,
+                steady or (steady_now if clock is utc_now else clock),
             )
         )
         receiver.engine = engine
