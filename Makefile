@@ -1,6 +1,8 @@
 # Everything runs from .venv and node_modules, in user space. `make demo` and `make test` need nothing done before.
 
 PYTHON ?= python3
+# Each worker of the tests reads what the first one compiled.
+export PYTHONDONTWRITEBYTECODE :=
 VENV := .venv
 BIN := $(VENV)/bin
 # Many tests wait for processes and intervals: two more workers than there are cores. Those of the longer tier go to the
