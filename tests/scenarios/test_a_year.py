@@ -229,14 +229,15 @@ async def the_third_secret(year: Year, integration_id: str) -> None:
     before, old = len(year.bot.connector.sent("PUT")), await secret_of(year, integration_id)
 
     year.advance_to_hour(12)
-    for step in STEPS:
-        year.power.at = step
+    year.power.at = STEPS[0]
+    for step, following in zip(STEPS, (*STEPS[1:], None), strict=True):
         await year.die()
         await year.change_a_call()
         await year.start()
+        year.power.at = following
         assert await step_of(year, integration_id) == step
         await year.change_a_call()
-        await year.settle()
+        await year.converge()
         year.bot.clock.advance(seconds=LEASE.total_seconds())
     await year.settle()
 

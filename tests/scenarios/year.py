@@ -176,11 +176,13 @@ class Year:
         await self.send_due_notices()
 
     async def converge(self) -> None:
-        """Let time pass until Teams shows the phones' state and no change is waiting."""
+        """Let time pass until Teams shows the phones' state and no change is waiting, or the power is cut."""
         self.bot.clock.advance(seconds=1)
         await self.pass_time(30, self._has_converged)
 
     async def _has_converged(self) -> bool:
+        if self.power.happened:
+            return True
         return not await self.wrong_presence() and (await self.engine.status()).waiting == 0
 
     async def pass_time(self, seconds: int, until: Callable[[], Awaitable[bool]]) -> None:
