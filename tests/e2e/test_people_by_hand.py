@@ -173,7 +173,7 @@ async def imports(person: Person, sandbox: Switchboard, wording: Wording, said: 
     await becomes(sandbox, BRUNO, PRESENTING)
     first = f"{wording('export.people.extension')};{wording('export.people.excluded')}\n{BRUNO};{yes}\n"
     await person.says(said)
-    await person.sees_hint(wording("import.example"))
+    await person.sees_hint(wording("import.example").partition("\n")[0])
     await person.captures_chat(f"import.{language}", wording("button.preview"))
     await person.types(wording("import.lines"), f"{first}2999;{yes}")
     await person.presses(wording("button.preview"))
