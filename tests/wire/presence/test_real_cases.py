@@ -102,12 +102,13 @@ class Case:
 
         async def is_polled() -> bool:
             polled = (await only_integration(self.running)).polled_at
-            if polled and polled >= now:
-                return True
-            self.clock.advance(seconds=0.1)
-            return False
+            return polled is not None and polled >= now
 
-        await eventually(is_polled)
+        await eventually(is_polled, meanwhile=self.go_on)
+
+    def go_on(self) -> None:
+        """Let a moment pass: what is planned for it must come."""
+        self.clock.advance(seconds=0.1)
 
     async def poll_everybody(self) -> None:
         """After so long without a poll nobody is left out."""
@@ -239,7 +240,7 @@ async def test_a_call_goes_on_at_the_former_extension_of_someone_who_got_another
         case.media.set_calls(ANA, {"callId": "33656066", "state": "connected"}, userId=ana.id)
         ana.extension = "2099"
         await case.match()
-        await eventually(lambda: {ANA, "2099"} <= set(case.media.asked))
+        await eventually(lambda: {ANA, "2099"} <= set(case.media.asked), meanwhile=case.go_on)
         await case.shows_still(ana.name, IN_A_CALL)
         case.media.devices[ANA] = None
         await case.poll()
@@ -259,7 +260,7 @@ async def test_who_stops_matching_is_cleared_in_a_call_or_not(tmp_path: Path, ch
         case.sandbox.world.saved.directory_version += 1
         user.changed = case.sandbox.world.saved.directory_version
         await case.match()
-        await eventually(lambda: user.session is None)
+        await eventually(lambda: user.session is None, meanwhile=case.go_on)
         assert await case.sent() == [("Ana", SET), ("Ana", CLEAR)]
         await case.call(ANA, "ended")
         await case.running.wait_until_sent()
@@ -376,7 +377,7 @@ async def test_a_poll_asked_before_a_call_connected_does_not_end_it(tmp_path: Pa
         case.media.held = asyncio.Event()
         case.media.asked.clear()
         case.clock.advance(seconds=3 * POLL + 5)
-        await eventually(lambda: case.media.asked.count(ANA) >= 2)
+        await eventually(lambda: case.media.asked.count(ANA) >= 2, meanwhile=case.go_on)
         before = (await only_integration(case.running)).polled_at
         await case.call(ANA, "connected", timestamp=case.milliseconds(ahead))
         case.media.held.set()
@@ -384,7 +385,7 @@ async def test_a_poll_asked_before_a_call_connected_does_not_end_it(tmp_path: Pa
         async def is_polled() -> bool:
             return (await only_integration(case.running)).polled_at != before
 
-        await eventually(is_polled)
+        await eventually(is_polled, meanwhile=case.go_on)
         await case.shows(ANA, IN_A_CALL)
         case.media.set_calls(ANA, {"callId": "33656066", "state": "connected"})
         await case.poll()
@@ -499,7 +500,7 @@ async def test_a_doubtful_end_that_is_none_is_corrected_now(tmp_path: Path) -> N
         case.media.set_calls(ANA, {"callId": "33656066", "state": "connected"})
         case.media.asked.clear()
         await case.call(ANA, "levitating", extraPbxData={"eventType": "transferredEvent"})
-        await eventually(lambda: ANA in case.media.asked)
+        await eventually(lambda: ANA in case.media.asked, meanwhile=case.go_on)
         await case.shows_still(ANA, IN_A_CALL)
 
 
