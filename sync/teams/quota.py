@@ -98,6 +98,7 @@ class QuotaLedger:
         self._steady = steady
         self._ahead: float | None = None
         self._steps: list[_Step] = []
+        self._watch()
 
     def limit(self, sharing: Collection[Spender]) -> int:
         """Requests that all who share the quota may send in ``WINDOW`` seconds."""
@@ -122,7 +123,7 @@ class QuotaLedger:
             self._watch()
             self._correct(spender, now)
             reserved = datetime.fromtimestamp(self._moved([reserved_at.timestamp(), requests, IN_FLIGHT])[0], UTC)
-            spent = spend(spender.quota_spent, reserved, -requests, IN_FLIGHT)
+            spent = spend(spender.quota_spent, min(reserved, now), -requests, IN_FLIGHT)
             spender.quota_spent = spend(recent(spent, now), now, requests)
 
     def is_too_late(self, reserved_at: datetime | None, now: datetime) -> bool:

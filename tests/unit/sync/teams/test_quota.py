@@ -234,3 +234,27 @@ def test_no_block_is_longer_than_the_longest() -> None:
     assert ledger.allowance([row], NOON) == (end, 0)
     assert ledger.allowance([row], NOON + timedelta(seconds=9)) == (end, 0)
     assert ledger.allowance([row], end) == (None, 5)
+
+
+@pytest.mark.parametrize("step", [1, 40, 342, 86_400])
+def test_a_clock_that_is_set_back_while_requests_are_in_flight_forgets_nothing(step: float) -> None:
+    clock, row = SetClock(), Row()
+    ledger = clock.ledger()
+    ledger.allowance([row], clock())
+    ledger.reserve(row, 6, clock())
+    ledger.settle(row, 6, clock(), clock())
+    ledger.reserve(row, 4, reserved_at := clock())
+    clock.ahead = timedelta(seconds=-step)
+    clock.steady.advance(seconds=0.2)
+    ledger.settle(row, 4, reserved_at, clock())
+    clock.steady.advance(seconds=WINDOW - 1)
+    assert ledger.allowance([row], clock())[1] == 0
+
+
+def test_a_clock_that_is_set_forward_before_the_first_question_forgets_nothing() -> None:
+    clock, row = SetClock(), Row()
+    row.quota_spent = spend([], clock(), 10)
+    ledger = clock.ledger()
+    clock.ahead = timedelta(seconds=40)
+    clock.steady.advance(seconds=10)
+    assert ledger.allowance([row], clock())[1] == 0
