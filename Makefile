@@ -6,9 +6,9 @@ export PYTHONDONTWRITEBYTECODE :=
 VENV := .venv
 BIN := $(VENV)/bin
 # Many tests wait for processes and intervals: two more workers than there are cores. Those of the longer tier go to the
-# workers one at a time, the slowest first (tests/conftest.py).
+# workers one at a time, the slowest first (tests/conftest.py); those that share what is slow to make, to one worker.
 PYTEST = $(BIN)/python -m pytest --numprocesses=$$(($$(getconf _NPROCESSORS_ONLN) + 2)) --dist=worksteal --durations=20
-PYTEST_LONG = $(PYTEST) --dist=load --maxschedchunk=1 -m long
+PYTEST_LONG = $(PYTEST) --dist=loadscope --no-loadscope-reorder -m long
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes
 
 .PHONY: help demo demo-reset test test-all bench lint ruff-check ruff-format mypy lint-imports screenshots package lock audit clean node-tools python-version

@@ -7,47 +7,27 @@ import os
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import product
-from time import monotonic
 from typing import Any
-from urllib.request import getproxies
 
-import aiohttp
 import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 from sqlalchemy.exc import DatabaseError, OperationalError, ProgrammingError
 
+from bot.application import BotConfig, open_bot
 from bot.cards.field_errors import links_of
-from bot.chat.context import Services
-from bot.chat.crowd_limit import CrowdLimit
-from bot.chat.exports.certificate_file import CertificateFile
-from bot.chat.exports.diagnostics import settings_facts
-from bot.chat.exports.download import Exports
-from bot.chat.exports.files import export_files
-from bot.chat.exports.links import ExportLinks
-from bot.chat.exports.monitor_secret import MonitorSecretPage
-from bot.chat.imports.download import FileDownload
-from bot.chat.preview_cache import PreviewCache
-from bot.commands import COMMANDS as BOT_COMMANDS
-from bot.hosting import SERVICE_HOSTS, AppType, Host, HostingConfig, InsecureHosting, open_host
-from bot.hosting.auth.bot_token import token_source
-from bot.languages import load_texts
-from bot.pipeline import Pipeline
-from bot.proactive.notifier import Notifier
-from bot.proactive.removal_message import RemovalMessage
-from bot.proactive.update_cards import UpdateCards
+from bot.hosting import SERVICE_HOSTS, AppType, HostingConfig, InsecureHosting
 from bot.roles import claim_codes
 from bot.roles.admins_setting import AdminsSetting
-from core.clock import steady_now, utc_now
+from core.clock import utc_now
 from core.clouds import cloud_of
 from core.errors import CloudLinkPresenceError
-from core.http.client import new_ssl_context
+from core.http.client import open_http
 from core.http.connections import ConnectionGate, ConnectionLimits
 from core.http.metrics import tracing
 from core.http.proxies import WrongProxy, settle_proxies
@@ -60,22 +40,15 @@ from storage.database import BUSY_AT_START, Database, database_url, make_private
 from storage.encryption import Encryption
 from storage.keys import KeySource, KeysUnavailable, load_keys, open_encryption
 from storage.maintenance import copy_and_report, re_encrypt_and_report
-from storage.queries import integrations
 from storage.schema import NewerDatabase, migrate
 from storage.sqlite_to_postgres import CannotCopy
 from sync.cloudlink.tables import WireTables, load_tables
-from sync.domain.jobs import NOTIFY, SHOW_REMOVED, SHOW_UPDATE, JobQueue
 from sync.engine import Engine, EngineConfig, open_engine
-from sync.jobs.local import LocalJobs
-from sync.jobs.runs import QueueConfig
-from sync.monitoring.readiness import BOT
-from sync.monitoring.routes import liveness_route, operations_routes
+from sync.jobs.queue import job_queue
+from sync.monitoring.routes import operations_routes
 from sync.problems.clock_skew import ClockSkewMonitor
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.managed_identity import managed_identity
-
-MAX_CONNECTIONS = 400
-"""Outgoing connections of a process: more than CloudLink may use (``sync.cloudlink.request_limit``)."""
 
 SWITCH_SECONDS = 0.001
 """How long a thread may compute while another waits. A tick waits so long for the loop at each of its dozen answers
@@ -267,7 +240,7 @@ async def open_applications(
     What the settings forbid is refused before the database is touched. ``deadline`` limits how long work in flight
     may take on leaving the block.
     """
-    engine_config, hosting_config = _engine_config(settings), _hosting_config(settings)
+    engine_config, bot_config = _engine_config(settings), _bot_config(settings)
     _check_role(settings, role)
     keys = await load_keys(_key_source(settings))
     async with AsyncExitStack() as stack:
@@ -278,86 +251,19 @@ async def open_applications(
         registry = CollectorRegistry()
         metrics, skew = Metrics(registry), ClockSkewMonitor(utc_now)
         http = await stack.enter_async_context(open_http([skew.tracing(), tracing(metrics)]))
-        jobs = _job_queue(database, metrics, role, deadline)
+        works = role is not Role.WEB
+        jobs = job_queue(database, utc_now, random.SystemRandom(), metrics, deadline, works=works)
         engine = await stack.enter_async_context(
             open_engine(
                 engine_config, database, encryption, http, utc_now, random.SystemRandom(), metrics, jobs, skew
             )
         )
-        services = _services(settings, database, encryption, engine, http)
-        pipeline = Pipeline(services, metrics, CrowdLimit(database, services.access, monotonic))
-        tokens = token_source(hosting_config, steady_now)
-        engine.readiness.watch(BOT, tokens.is_accepted)
-        host = await stack.enter_async_context(
-            open_host(hosting_config, pipeline, http, utc_now, metrics, deadline=deadline, tokens=tokens)
+        public = await stack.enter_async_context(
+            open_bot(bot_config, database, encryption, engine, http, metrics, deadline)
         )
-        await _start_notifications(services, engine, host)
         operations = web.Application()
         operations.add_routes(operations_routes(engine.readiness, registry))
-        files = export_files(services, settings_facts(settings.model_dump()))
-        exports = Exports(services, services.export_links, files)
-        certificate = CertificateFile(services)
-        pages = certificate, MonitorSecretPage(services)
-        public = None if role is Role.WORKER else public_application(host, engine, exports, *pages)
-        yield Applications(public, operations, _gate(settings, metrics), engine)
-
-
-def open_http(traces: list[aiohttp.TraceConfig]) -> aiohttp.ClientSession:
-    """The session of all requests by aiohttp. Only where there is a proxy it reads the environment.
-
-    That costs each request a thread: aiohttp looks for a password in *.netrc*, too (measured, 3.14).
-    """
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, ssl=new_ssl_context()),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trace_configs=traces,
-        trust_env=not {"https", "http"}.isdisjoint(getproxies()),
-    )
-
-
-def _services(
-    settings: Settings, database: Database, encryption: Encryption, engine: Engine, http: aiohttp.ClientSession
-) -> Services:
-    """What the bot's commands use."""
-    return Services(
-        database=database,
-        encryption=encryption,
-        operations=engine,
-        access=_access(settings),
-        clock=utc_now,
-        languages=load_texts(),
-        links=links_of(cloud_of(settings.graph_url)),
-        previews=PreviewCache(steady_now),
-        export_links=ExportLinks(encryption, utc_now, settings.public_url, settings.local_url),
-        files=FileDownload(http, allows_loopback=settings.dangerously_allow_unauthenticated),
-        commands=BOT_COMMANDS,
-    )
-
-
-async def _start_notifications(services: Services, engine: Engine, host: Host) -> None:
-    """Have the bot send what sync asks for: notices, and update cards with their progress."""
-    notifier = Notifier(services, host.messenger, random.SystemRandom())
-    await notifier.start()
-    engine.jobs.replace(NOTIFY, notifier.notify)
-    cards = UpdateCards(services, engine.updates, host.messenger)
-    engine.jobs.replace(SHOW_UPDATE, cards.show)
-    engine.jobs.replace(SHOW_REMOVED, RemovalMessage(services, host.messenger, engine.jobs).show)
-
-
-def public_application(
-    host: Host, engine: Engine, exports: Exports, certificate: CertificateFile, monitor_secret: MonitorSecretPage
-) -> web.Application:
-    """The routes that Teams, CloudLink and browsers call, and liveness for the platform."""
-    application = web.Application(client_max_size=256 * 1024)
-    application.add_routes([liveness_route()])
-    application.router.add_route("*", "/api/messages", host.messages)
-    for method, path in product(("POST", "PUT"), ("/webhooks/cloudlink/{token}", "/webhooks/cloudlink/{token}/")):
-        application.router.add_route(method, path, engine.way_in.answering(engine.webhooks.receive))
-    application.router.add_get("/exports/{token}", exports.serve)
-    application.router.add_get("/exports/certificates/{token}", certificate.serve)
-    application.router.add_get("/exports/monitors/{token}", monitor_secret.ask)
-    application.router.add_post("/exports/monitors/{token}", monitor_secret.hand_over)
-    return application
+        yield Applications(None if role is Role.WORKER else public, operations, _gate(settings, metrics), engine)
 
 
 def _gate(settings: Settings, metrics: Metrics) -> ConnectionGate:
@@ -372,21 +278,6 @@ def _check_role(settings: Settings, role: Role) -> None:
         raise WrongSetting(
             f"DATABASE_URL: the role {role.value} shares a PostgreSQL with others; SQLite is for one process."
         )
-
-
-def _job_queue(database: Database, metrics: Metrics, role: Role, deadline: ShutdownDeadline | None) -> JobQueue:
-    """The jobs' queue: in PostgreSQL for any number of processes, or in this process with SQLite."""
-
-    async def find_owners(keys: Collection[str]) -> Mapping[str, str]:
-        async with database.session() as session:
-            return await integrations.owners(session, keys)
-
-    config = QueueConfig(utc_now, random.SystemRandom(), metrics, deadline=deadline, find_owners=find_owners)
-    if database.is_sqlite:
-        return LocalJobs(config)
-    from sync.jobs.postgres import PostgresJobs  # slow to import, and not needed with SQLite
-
-    return PostgresJobs(database.conninfo, config, works=role is not Role.WEB)
 
 
 @asynccontextmanager
@@ -442,6 +333,17 @@ def _tables(settings: Settings) -> WireTables:
         return load_tables(settings.cloudlink_tables)
     except ValueError as error:
         raise WrongSetting(f"CLOUDLINK_TABLES: {error}") from None
+
+
+def _bot_config(settings: Settings) -> BotConfig:
+    return BotConfig(
+        hosting=_hosting_config(settings),
+        access=_access(settings),
+        links=links_of(cloud_of(settings.graph_url)),
+        public_url=settings.public_url,
+        local_url=settings.local_url,
+        settings=settings.model_dump(),
+    )
 
 
 def _hosting_config(settings: Settings) -> HostingConfig:

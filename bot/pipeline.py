@@ -13,6 +13,7 @@ from bot.chat.router import Router
 from bot.chat.turn_metrics import TurnMetrics
 from bot.chat.turn_queue import TurnQueue
 from bot.commands.health import channel_alerts
+from bot.commands.naming import IntegrationsNamed
 from bot.languages import language_of
 from core.metrics import Metrics
 
@@ -38,6 +39,7 @@ class Pipeline:
             TurnQueue(),
             store_conversation,
             MembersOnly(router, self._dispatcher),
+            IntegrationsNamed(router),
             CommandPermission(router),
             Welcome(router),
             ServiceErrorHandler(router),

@@ -27,6 +27,7 @@ CloudLinkPresenceError
 ├── RoleChanged                        storage.queries.chat.roles
 ├── TooManyMembers                     storage.queries.chat.roles
 ├── NewerDatabase                      storage.schema
+├── UnversionedDatabase                storage.schema
 ├── CannotCopy                         storage.sqlite_to_postgres
 ├── Malformed (ValueError)             sync.cloudlink.wire
 ├── SyncError                          sync.domain.errors

@@ -200,23 +200,23 @@ def sanitize(_logger: Any, _name: str, fields: Fields) -> Fields:
 
 
 def _fields(fields: Mapping[Any, Any], depth: int) -> dict[str, Any]:
-    return {_name(name := str(key)): _field(name, fields[key], depth) for key in islice(fields, MAX_ITEMS)}
+    return {_name(key): _field(key, value, depth) for key, value in islice(fields.items(), MAX_ITEMS)}
 
 
-@lru_cache(maxsize=1000)
-def _name(name: str) -> str:
-    return _text(name)[:LONGEST_NAME]
+@lru_cache(maxsize=1000, typed=True)
+def _name(name: Any) -> str:
+    return _text(str(name))[:LONGEST_NAME]
 
 
-@lru_cache(maxsize=1000)
-def _is_secret(name: str) -> bool:
-    return _SECRET_NAME.search(name) is not None
+@lru_cache(maxsize=1000, typed=True)
+def _is_secret(name: Any) -> bool:
+    return _SECRET_NAME.search(str(name)) is not None
 
 
-def _field(name: str, value: Any, depth: int) -> Any:
+def _field(name: Any, value: Any, depth: int) -> Any:
     if _is_secret(name) and value is not None and not isinstance(value, bool):
         return HIDDEN
-    return _value(value, depth)
+    return _text(value) if type(value) is str else _value(value, depth)
 
 
 def _value(value: Any, depth: int) -> Any:

@@ -86,7 +86,9 @@ class Metrics:
             outcome=CHANGE_OUTCOMES,
         )
         self.latency = self._histogram(
-            "latency_seconds", "From an event's arrival to Microsoft Graph's acceptance of the change", QUICK
+            "latency_seconds",
+            "From an event's arrival to Microsoft Graph's acceptance, of what phones changed",
+            QUICK,
         )
         self.read_back = self._counter(
             "read_back",

@@ -27,6 +27,8 @@ Result = TypeVar("Result")
 Guard = Callable[[AsyncSession], Awaitable[None]]
 """Checks, first in a transaction, whether it may write; raises if not."""
 
+_BEGIN = text("BEGIN IMMEDIATE")
+
 _guard: ContextVar[Guard | None] = ContextVar("guard", default=None)
 
 BUSY, BUSY_AT_START = 5, 60
@@ -73,7 +75,7 @@ class Database:
                 yield session
             return
         async with self._turn, self._writer, self.session() as session:
-            await session.exec(text("BEGIN IMMEDIATE"))  # type: ignore[call-overload]
+            await session.exec(_BEGIN)  # type: ignore[call-overload]
             await _check(session)
             yield session
 
@@ -125,10 +127,10 @@ def insert_or_ignore(session: AsyncSession, table: type[SQLModel]) -> Any:
     return _insert(session, table).on_conflict_do_nothing()
 
 
-def upsert(session: AsyncSession, table: type[SQLModel], values: Collection[str]) -> Any:
-    """An ``INSERT`` that replaces ``values`` in rows which exist already."""
+def upsert(session: AsyncSession, table: type[SQLModel], values: Collection[str], where: Any = None) -> Any:
+    """An ``INSERT`` that replaces ``values`` in rows which exist already, if ``where`` is true of them."""
     insert = _insert(session, table)
-    return _on_conflict(insert, table, {name: insert.excluded[name] for name in values})
+    return _on_conflict(insert, table, {name: insert.excluded[name] for name in values}, where)
 
 
 def insert_or_add(session: AsyncSession, table: type[SQLModel], count: str) -> Any:
@@ -138,14 +140,17 @@ def insert_or_add(session: AsyncSession, table: type[SQLModel], count: str) -> A
     return _on_conflict(insert, table, {count: columns[count] + insert.excluded[count]})
 
 
-def _on_conflict(insert: Any, table: type[SQLModel], values: Mapping[str, Any]) -> Any:
+def _on_conflict(insert: Any, table: type[SQLModel], values: Mapping[str, Any], where: Any = None) -> Any:
     keys = [column.name for column in cast(Table, table.__table__).primary_key]  # type: ignore[attr-defined]
-    return insert.on_conflict_do_update(index_elements=keys, set_=values)
+    return insert.on_conflict_do_update(index_elements=keys, set_=values, where=where)
 
 
 def _insert(session: AsyncSession, table: type[SQLModel]) -> Any:
-    dialect = session.get_bind().dialect.name
-    return (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
+    return (sqlite.insert if is_sqlite(session) else postgresql.insert)(table)
+
+
+def is_sqlite(session: AsyncSession) -> bool:
+    return session.get_bind().dialect.name == "sqlite"
 
 
 async def advisory_lock(session: AsyncSession, *name: str) -> None:
@@ -153,7 +158,7 @@ async def advisory_lock(session: AsyncSession, *name: str) -> None:
 
     Does nothing on SQLite, where there is one writer at a time.
     """
-    if session.get_bind().dialect.name == "postgresql":
+    if not is_sqlite(session):
         number = int.from_bytes(sha256("\n".join(name).encode()).digest()[:8], signed=True)
         await session.exec(select(func.pg_advisory_xact_lock(number)))
 
@@ -194,8 +199,8 @@ async def open_database(url: str, busy: int = BUSY) -> AsyncIterator[Database]:
     address = database_url(url)
     if not address.drivername.startswith("sqlite"):
         limits = {"pool_size": CONNECTIONS, "max_overflow": 0}
-        engine = create_async_engine(address, pool_pre_ping=True, **limits)
-        blocking = create_engine(sync_url(address), pool_pre_ping=True, **limits)
+        engine = create_async_engine(address, **limits)
+        blocking = create_engine(sync_url(address), **limits)
     else:
         if address.database:
             _make_private_file(Path(address.database))
@@ -242,9 +247,9 @@ def configure_connections(engine: Engine, *, durable: bool = False, busy: int = 
         values = f"busy_timeout={1000 * busy}", "journal_mode=WAL", f"synchronous={'FULL' if durable else 'NORMAL'}"
         event.listen(engine, "connect", partial(_configure_sqlite, values))
     else:
-        from storage.postgres_text import strip_nul  # slow to import
+        from storage.postgres_connections import configure  # slow to import
 
-        event.listen(engine, "connect", strip_nul)
+        configure(engine)
 
 
 def _configure_sqlite(values: Sequence[str], connection: Any, _record: Any) -> None:

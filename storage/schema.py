@@ -4,14 +4,15 @@ import asyncio
 from pathlib import Path
 
 import structlog
-from sqlalchemy import URL, Connection, create_engine, text
+from sqlalchemy import URL, Connection, create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
+from sqlmodel import SQLModel
 
 from core.errors import CloudLinkPresenceError
 from storage.database import BUSY_AT_START, Database, sync_url
 
-HEAD = "0033"
+HEAD = "0039"
 """The newest migration; a test compares it with the folder ``migrations/versions``."""
 
 MIGRATION_LOCK = 0xC10D
@@ -33,8 +34,18 @@ class NewerDatabase(CloudLinkPresenceError):
         self.version = version
 
 
+class UnversionedDatabase(CloudLinkPresenceError):
+    """The database has tables of ours, but not the version they are of."""
+
+    def __init__(self, table: str) -> None:
+        super().__init__(
+            f"The database already has a table {table}, but no version in alembic_version: it is an incomplete "
+            "copy, or another program's. Restore the whole backup, or give an empty database in DATABASE_URL."
+        )
+
+
 async def migrate(database: Database) -> None:
-    """Create or upgrade the tables, in one transaction. Raises ``NewerDatabase``.
+    """Create or upgrade the tables, in one transaction. Raises ``NewerDatabase`` and ``UnversionedDatabase``.
 
     For a database that is up to date this is one query; for any other, Alembic is loaded in a thread.
     """
@@ -66,7 +77,7 @@ def _connect_and_upgrade(url: URL) -> str | None:
 
 
 def upgrade_exclusively(connection: Connection) -> str | None:
-    """``upgrade``, locked against other processes until the transaction ends. Blocks. Raises ``NewerDatabase``."""
+    """``upgrade``, locked against other processes until the transaction ends. Blocks. Raises as it does."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     else:
@@ -77,7 +88,7 @@ def upgrade_exclusively(connection: Connection) -> str | None:
 def upgrade(connection: Connection) -> str | None:
     """Run the missing migrations on ``connection``; returns the version before. Blocks.
 
-    Raises ``NewerDatabase``.
+    Raises ``NewerDatabase`` and ``UnversionedDatabase``.
     """
     from alembic import command
     from alembic.config import Config
@@ -91,5 +102,7 @@ def upgrade(connection: Connection) -> str | None:
     current = MigrationContext.configure(connection).get_current_revision()
     if current is not None and current not in known:
         raise NewerDatabase(current)
+    if current is None and (ours := set(inspect(connection).get_table_names()) & set(SQLModel.metadata.tables)):
+        raise UnversionedDatabase(min(ours))
     command.upgrade(config, "head")
     return current

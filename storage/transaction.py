@@ -9,10 +9,12 @@ import asyncio
 import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from dataclasses import fields
 from datetime import UTC, datetime
 from enum import Enum
 from functools import lru_cache
+from itertools import starmap
 from operator import attrgetter
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -28,6 +30,20 @@ Result = TypeVar("Result")
 
 EACH, LOCK = "FROM each(?)", "FOR UPDATE"
 _COLUMN = re.compile(r"\beach\.(\d)")
+
+
+def _json(value: Any) -> Any:
+    return orjson.loads(value) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=2000)
+def _time(value: Any) -> datetime | None:
+    if isinstance(value, str):
+        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    return None if value is None else value.astimezone(UTC)
+
+
+_DECODERS: tuple[tuple[type, Callable[[Any], Any]], ...] = ((UtcDateTime, _time), (Boolean, bool), (JSON, _json))
 
 
 class Table(Generic[Row]):
@@ -46,25 +62,20 @@ class Table(Generic[Row]):
         self.values = attrgetter(*self.names)
         self.state = attrgetter(*written) if len(written) > 1 else self.values
         self._kind = kind
-        self._times = self._of_type(columns, UtcDateTime)
-        self._flags = self._of_type(columns, Boolean)
-        self._json = self._of_type(columns, JSON)
+        types = [columns[name].type for name in self.names]
+        self._decoded = [
+            (index, decode)
+            for index, type_ in enumerate(types)
+            for of_type, decode in _DECODERS
+            if isinstance(type_, of_type)
+        ]
 
-    def _of_type(self, columns: Any, kind: type) -> list[int]:
-        return [index for index, name in enumerate(self.names) if isinstance(columns[name].type, kind)]
-
-    def read(self, stored: Sequence[Any]) -> Row:
-        """A row as selected by ``columns``."""
-        values = list(stored)
-        for index in self._times:
-            if values[index] is not None:
-                values[index] = _time(values[index])
-        for index in self._flags:
-            values[index] = bool(values[index])
-        for index in self._json:
-            if isinstance(values[index], str):
-                values[index] = orjson.loads(values[index])
-        return self._kind(*values)
+    def read(self, stored: Sequence[Sequence[Any]]) -> list[Row]:
+        """Rows as selected by ``columns``: decoded column by column, which takes half as long."""
+        columns: list[Iterable[Any]] = list(zip(*stored, strict=True))
+        for index, decode in self._decoded if stored else ():
+            columns[index] = map(decode, columns[index])
+        return list(starmap(self._kind, zip(*columns, strict=True)))
 
     def update(self, columns: Iterable[str]) -> str:
         """The statement that stores values of these columns in the row with the key behind them."""
@@ -85,26 +96,43 @@ class Transaction:
     """Statements on ``connection`` (DB-API). They raise the driver's errors."""
 
     def __init__(self, connection: Any, *, is_sqlite: bool) -> None:
+        self._connection = connection
         self._cursor = connection.cursor()
         self._is_sqlite = is_sqlite
+        self._encoders = _FOR_SQLITE if is_sqlite else _FOR_POSTGRESQL
+        self._pipeline = ExitStack()
+        self._is_writing = False
 
     def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """The rows of a query, or of what ``RETURNING`` names."""
+        self.end_writes()
         self._cursor.execute(translated(statement, self._is_sqlite), self._encoded(values))
         return list(self._cursor.fetchall())
 
     def read(self, table: Table[Row], condition: str, *values: Any) -> list[Row]:
         """The rows of ``table`` that meet the condition: what follows ``FROM`` and its name."""
-        found = self.rows(f"SELECT {table.columns} FROM {table.name} {condition}", *values)  # noqa: S608
-        return [table.read(row) for row in found]
+        return table.read(self.rows(f"SELECT {table.columns} FROM {table.name} {condition}", *values))  # noqa: S608
 
     def write(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
-        """The statement once for each row of values: on PostgreSQL in one pipeline."""
+        """The statement once for each row of values.
+
+        On PostgreSQL what is written without reading in between is one pipeline: an error may be raised by the
+        next read, or at the end.
+        """
         if encoded := [self._encoded(row) for row in rows]:
+            if not self._is_sqlite and not self._is_writing:
+                self._pipeline.enter_context(self._connection.driver_connection.pipeline())
+                self._is_writing = True
             self._cursor.executemany(translated(statement, self._is_sqlite), encoded)
 
+    def end_writes(self) -> None:
+        """Wait until everything is written."""
+        self._is_writing = False
+        self._pipeline.close()
+
     def _encoded(self, values: Iterable[Any]) -> list[Any]:
-        return [value if type(value) in _PLAIN else _encode(value, self._is_sqlite) for value in values]
+        encoders = self._encoders
+        return [value if (kind := type(value)) in _PLAIN else encoders[kind](value) for value in values]
 
 
 class Transactions(Protocol):
@@ -143,26 +171,34 @@ class ThreadedTransactions:
 
 def run(connection: Any, function: Callable[[Transaction], Result], *, is_sqlite: bool) -> Result:
     """What ``function`` returns; raises the driver's errors."""
+    transaction = Transaction(connection, is_sqlite=is_sqlite)
     try:
         if is_sqlite:
             connection.cursor().execute("BEGIN IMMEDIATE")
-        result = function(Transaction(connection, is_sqlite=is_sqlite))
+        result = function(transaction)
+        transaction.end_writes()
         connection.commit()
     except BaseException:
+        with suppress(Exception):
+            transaction.end_writes()
         connection.rollback()
         raise
     return result
 
 
-_PLAIN = frozenset({str, int, bool, type(None)})
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
-def _encode(value: Any, is_sqlite: bool) -> Any:
-    if isinstance(value, datetime):
-        return _time_text(value) if is_sqlite else value
-    if isinstance(value, Enum):
-        return value.value
-    return orjson.dumps(value).decode() if isinstance(value, list | dict) else value
+class _Encoders(dict[type, Callable[[Any], Any]]):
+    """How the driver takes values of a type, or of one derived from it; others unchanged."""
+
+    def __missing__(self, kind: type) -> Callable[[Any], Any]:
+        self[kind] = found = next((self[base] for base in kind.__mro__ if base in self), lambda value: value)
+        return found
+
+
+def _json_text(value: Any) -> str:
+    return orjson.dumps(value).decode()
 
 
 @lru_cache(maxsize=2000)
@@ -171,12 +207,8 @@ def _time_text(time: datetime) -> str:
     return time.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
-@lru_cache(maxsize=2000)
-def _time(value: Any) -> datetime:
-    if isinstance(value, str):
-        return datetime.fromisoformat(value).replace(tzinfo=UTC)
-    found: datetime = value.astimezone(UTC)
-    return found
+_FOR_POSTGRESQL = _Encoders({Enum: attrgetter("value"), list: _json_text, dict: _json_text})
+_FOR_SQLITE = _Encoders({**_FOR_POSTGRESQL, datetime: _time_text})
 
 
 @lru_cache(maxsize=200)

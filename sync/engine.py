@@ -259,6 +259,7 @@ class _Parts:
             monitor_secrets=MonitorSecrets(context, store),
             updates=UpdateService(context, self.catalogue),
             roster=Roster(context, PresenceReader(context, store, self.quota), self.quota),
+            phones=self.poller,
             people=PersonEditor(context, store),
             mappings=MappingEditor(context),
             scopes=self.scopes,

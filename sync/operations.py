@@ -16,6 +16,7 @@ from sync.people.opt_out import OptOut
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
 from sync.people.scope.editor import ScopeEditor
+from sync.phones.poller import Poller
 from sync.reports.drills import Drills
 from sync.reports.reports import Reports
 from sync.updates.service import UpdateService
@@ -36,6 +37,7 @@ class Operations:
     monitor_secrets: MonitorSecrets
     updates: UpdateService
     roster: Roster
+    phones: Poller
     people: PersonEditor
     mappings: MappingEditor
     scopes: ScopeEditor

@@ -67,6 +67,9 @@ class Links:
     def enterprise_applications(self) -> str:
         return f"{self.portal}/#view/Microsoft_AAD_IAM/StartboardApplicationsMenuBlade/~/AppAppsPreview"
 
+    def cloud_shell(self) -> str:
+        return f"{self.portal}/#cloudshell/"
+
     def conditional_access(self) -> str:
         return f"{self.portal}/#view/Microsoft_AAD_ConditionalAccess/ConditionalAccessBlade/~/Policies"
 
@@ -119,11 +122,13 @@ _AT_SECRETS = frozenset(
         Fault.SECRET_UNREADABLE,
         Fault.ENTRA_CERTIFICATE_UNKNOWN,
         Fault.ENTRA_CERTIFICATE_EXPIRED,
+        Fault.ENTRA_CERTIFICATE_UNREADABLE,
         Fault.ENTRA_FEDERATION_UNKNOWN,
+        Fault.ENTRA_FEDERATION_UNREADABLE,
         Fault.ENTRA_HOST_NOT_ALLOWED,
     }
 )
-"""Faults that are fixed on the application's page of certificates and secrets."""
+"""Faults that are fixed, or another credential is added, on the application's page of certificates and secrets."""
 
 _ENTERPRISE_APPLICATION = frozenset(
     {Fault.ENTRA_APP_DISABLED, Fault.ENTRA_ASSIGNMENT_REQUIRED, Fault.ENTRA_SERVICE_DISABLED}
@@ -134,9 +139,12 @@ _EXPLAINED = frozenset({Fault.ENTRA_REFUSED, Fault.ENTRA_TENANT_BLOCKED, Fault.E
 
 def form_error(error: SyncError, texts: Texts, links: Links, client_id: str = "") -> FormError:
     """The error in words; ``client_id`` makes its link lead to the application itself."""
+    tried = error.context.get("thumbprint")
+    which = texts("fault.certificate_tried", start=tried) if tried else ""
+    remedy = texts.lenient(f"fault.{error.fault}.remedy", error.context)
     return FormError(
         sentence=texts.lenient(f"fault.{error.fault}", error.context),
-        remedy=texts.lenient(f"fault.{error.fault}.remedy", error.context),
+        remedy=f"{which} {remedy}".strip(),
         link=fault_link(error, texts, links, client_id),
         field=FIELD_OF.get(error.fault, ""),
     )
@@ -150,20 +158,25 @@ def fault_link(error: SyncError, texts: Texts, links: Links, client_id: str = ""
     if error.fault is Fault.SECRET_UNREADABLE and error.context.get("service") == Service.CLOUDLINK:
         return Link(texts("link.cloudlink_guide"), links.cloudlink_guide)
     if error.fault in _AT_SECRETS:
-        return Link(texts("link.secrets"), links.registration(client_id, "Credentials"))
+        return _in_registration(texts, links, "link.secrets", client_id, "Credentials")
     match error.fault:
         case Fault.ENTRA_TENANT_UNKNOWN:
             return Link(texts("link.tenant"), links.tenant())
         case Fault.ENTRA_CLIENT_UNKNOWN:
             return Link(texts("link.registrations"), links.registrations())
         case Fault.ENTRA_NO_SERVICE_PRINCIPAL | Fault.GRAPH_CONSENT_MISSING:
-            return Link(texts("link.consent"), links.registration(client_id, "CallAnAPI"))
+            return _in_registration(texts, links, "link.consent", client_id, "CallAnAPI")
         case Fault.GRAPH_SECRETS_FORBIDDEN | Fault.GRAPH_SECRET_TOO_LONG:
             return Link(texts("link.app_policies"), links.app_policies)
         case Fault.GRAPH_FORBIDDEN | Fault.GRAPH_ROTATION_FORBIDDEN:
-            return Link(texts("link.permissions"), links.registration(client_id, "CallAnAPI"))
+            return _in_registration(texts, links, "link.permissions", client_id, "CallAnAPI")
         case _:
             return _general_link(error, texts, links)
+
+
+def _in_registration(texts: Texts, links: Links, label: str, client_id: str, blade: str) -> Link:
+    """A page of the application; while its ID is not known, the list of all, under the list's own name."""
+    return Link(texts(label if client_id else "link.registrations"), links.registration(client_id, blade))
 
 
 def _general_link(error: SyncError, texts: Texts, links: Links) -> Link:
@@ -175,7 +188,7 @@ def _general_link(error: SyncError, texts: Texts, links: Links) -> Link:
         return Link(texts("link.national_clouds"), links.national_clouds)
     code = error.context.get("code")
     if code and error.fault in _EXPLAINED:
-        return Link(texts("link.error", code=code), links.error(str(code)))
+        return Link(texts("link.error"), links.error(str(code)))
     if error.fault.startswith("cloudlink."):
         return Link(texts("link.cloudlink_guide"), links.cloudlink_guide)
     return Link(texts("link.service_health"), links.service_health)

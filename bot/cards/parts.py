@@ -33,6 +33,8 @@ Spacing = Literal["None", "Small", "Default", "Medium", "Large"]
 SCHEMA = "http://adaptivecards.io/schemas/adaptive-card.json"
 MAX_ACTIONS = 6
 BAR = "━━━━━━"
+NBSP = "\N{NO-BREAK SPACE}"
+"""Between a symbol and its word, which belong on one line."""
 
 
 def card(
@@ -202,19 +204,23 @@ def buttons_in(body: Sequence[CardElement]) -> int:
 
 def verbs(made: Card) -> set[str]:
     """The verbs of a card's buttons."""
-    return {str(part["verb"]) for part in _parts(made) if part.get("type") == "Action.Execute"}
+    return {str(part["verb"]) for part in parts(made) if part.get("type") == "Action.Execute"}
+
+
+def parts(made: Card) -> Iterator[dict[str, Any]]:
+    """Every object in a card, in no particular order."""
+    waiting: list[Any] = [made]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            yield part
+            part = part.values()
+        waiting += [inner for inner in part if isinstance(inner, (dict, list))]
 
 
 def without_buttons(made: Card, unwanted: Set[str]) -> Card:
     """The same card without the buttons of these verbs."""
     return cast(Card, _without(made, unwanted)) if unwanted else made
-
-
-def _parts(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        yield value
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _parts(inner)
 
 
 def _without(value: Any, unwanted: Set[str]) -> Any:

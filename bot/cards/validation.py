@@ -69,6 +69,11 @@ def check_no_secret(texts: Texts, values: Mapping[str, str], *secrets: str) -> l
     ]
 
 
+def without_secret(typed: Mapping[str, str], secret: str) -> dict[str, str]:
+    """What is shown again: no field that the secret was pasted into too."""
+    return {name: "" if secret and secret in value else value for name, value in typed.items()}
+
+
 def _check_length(texts: Texts, field: str, typed: str) -> FormError | None:
     if not typed:
         return failed_check(texts, "required", field, texts(f"field.{field}"))

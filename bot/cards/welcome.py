@@ -76,7 +76,7 @@ def refused(texts: Texts, administrators: Sequence[str]) -> Card:
         body.extend(row("👤", capped(name)) for name in administrators)
     else:
         body.append(text(texts("refused.nobody_named")))
-    return card(texts, texts("refused.title"), body)
+    return card(texts, texts("refused.title"), body, [button(texts("button.my_presence"), "command.me")])
 
 
 def not_recognised(texts: Texts, again: str) -> Card:

@@ -28,7 +28,7 @@ class MembersOnly:
 
     async def __call__(self, context: TurnContext, proceed: Proceed) -> None:
         await recognise(context)
-        event = context.turn.incoming.event
+        event = context.event
         if context.role is not Role.EVERYONE:
             await proceed()
         elif needed_role(context, self._router) is Role.EVERYONE:
@@ -66,7 +66,7 @@ class CommandPermission:
 
 def needed_role(context: TurnContext, router: Router) -> Role | None:
     """The least role for the typed command or pressed button; None for an unknown one."""
-    event = context.turn.incoming.event
+    event = context.event
     if isinstance(event, Action):
         return context.needed(event.verb)
     command = router.command_of(event)

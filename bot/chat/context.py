@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.activity import Card, Turn
+from bot.activity import Action, Card, Event, Message, Turn
 from bot.cards.field_errors import FormError, form_error
 from bot.cards.parts import capped, summary, verbs, with_banner, without_buttons
+from bot.cards.typed_secrets import hidden
 from bot.chat.bot_context import BotContext
 from bot.chat.exports.links import ExportLinks
 from bot.chat.idempotency import MAX_LENGTH, PRESS_ID, with_press_id
@@ -68,6 +69,8 @@ class Services(BotContext):
     files: Files
     commands: Sequence[Command]
     new_press_id: Callable[[], str] = lambda: secrets.token_hex(8)
+    process: str = field(default_factory=lambda: secrets.token_hex(8))
+    """Another one after each start."""
 
 
 @dataclass(slots=True)
@@ -75,6 +78,7 @@ class TurnContext:
     """A turn on its way through the chain.
 
     ``data`` are the pressed button's inputs, empty for a typed message. ``banner`` is added to every card shown.
+    ``named`` are the integrations that a typed command names, and ``said`` is the command without them.
     While the user is not ``recognised`` (the roster is unavailable) their role is unknown.
     """
 
@@ -89,7 +93,14 @@ class TurnContext:
     owner_by_setting: bool = False
     recognised: bool = True
     banner: tuple[str, ...] = ()
+    named: frozenset[str] = frozenset()
+    said: Message | None = None
     measured: MeasuredTurn = field(default_factory=MeasuredTurn)
+
+    @property
+    def event(self) -> Event:
+        """What happened; of a typed command, without the names of integrations in it."""
+        return self.said or self.turn.incoming.event
 
     @property
     def tenant(self) -> str:
@@ -103,8 +114,10 @@ class TurnContext:
 
     @property
     def actor(self) -> Actor:
-        """The user, as history names them."""
-        return Actor(self.person, self.turn.incoming.sender.name)
+        """The user, as history names them, and the button that they press."""
+        event, press_id = self.turn.incoming.event, self.data.get(PRESS_ID, "")[:MAX_LENGTH]
+        press = f"{press_id}/{event.verb}" if press_id and isinstance(event, Action) else ""
+        return Actor(self.person, self.turn.incoming.sender.name, press)
 
     @property
     def operations(self) -> Operations:
@@ -130,6 +143,7 @@ class TurnContext:
         return await self.turn.send(self._finished(card), summary(card))
 
     def _finished(self, card: Card) -> Card:
+        card = hidden(card, self.turn.incoming.event)
         card = with_banner(card, *self.banner) if self.banner else card
         return with_press_id(self._without_forbidden_buttons(card), self.services.new_press_id())
 
@@ -183,8 +197,16 @@ class TurnContext:
         if first is None:
             return True
         ago = self.texts.relative(first.at, max(self.now, first.at + timedelta(seconds=1)))
-        self.banner = (self.texts("pressed.by", who=capped(first.pressed_by), ago=ago), self.texts("pressed.once"))
+        outcome = "pressed.unfinished" if first.locked_by else "pressed.once"
+        self.banner = (self.texts("pressed.by", who=capped(first.pressed_by), ago=ago), self.texts(outcome))
         return False
+
+    async def finish_press(self, verb: str) -> None:
+        """The act has ended: the button is not to be pressed again."""
+        press = self._press(verb)
+        if press is not None:
+            async with self.services.database.writing() as session:
+                await presses.finish(session, press)
 
     async def release_press(self, verb: str) -> None:
         """Let the button be pressed again, after a failure that changed nothing."""
@@ -197,8 +219,14 @@ class TurnContext:
         press_id = self.data.get(PRESS_ID, "")[:MAX_LENGTH]
         if not press_id:
             return None
-        by = self.actor.name or self.actor.id
-        return Press(owner_tenant=self.tenant, stamp=press_id, verb=verb, pressed_by=by, at=self.now)
+        return Press(
+            owner_tenant=self.tenant,
+            stamp=press_id,
+            verb=verb,
+            pressed_by=self.actor.name or self.actor.id,
+            locked_by=self.services.process,
+            at=self.now,
+        )
 
     async def integration(self) -> IntegrationView:
         """The integration named in ``data``. Raises ``UnknownIntegration`` for a foreign, removed or missing id."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
+from datetime import timedelta
 
 from bot.activity import Action, Incoming, Installed, Message, Removed
 from bot.cards import welcome as cards
@@ -9,11 +11,15 @@ from bot.cards.field_errors import Link
 from bot.chat.authority import RoleWithdrawn, acting
 from bot.chat.authorization import recognise
 from bot.chat.context import CommandHandler, Proceed, TurnContext
-from bot.chat.router import Router, is_portuguese
+from bot.chat.router import Router, language_said
 from bot.chat.welcome import welcome_card
 from bot.languages import Language
 from storage.queries.chat import conversations
+from storage.tables.conversations import Conversation
 from sync.domain.roles import Role
+
+SEEN_EVERY = timedelta(minutes=1)
+"""How old what is stored of when a person was last seen may be."""
 
 
 class PersonalChatOnly:
@@ -43,36 +49,56 @@ class PersonalChatOnly:
 async def store_conversation(context: TurnContext, proceed: Proceed) -> None:
     """Store the address for proactive messages, and load the language of this conversation.
 
-    It is the one that was chosen, or else Portuguese if the first words are, or else the client's.
+    It is the one that was chosen, or else Portuguese if the first words of any language are, or else the client's.
     """
-    async with context.services.database.writing() as session:
-        if isinstance(context.turn.incoming.event, Removed):
+    if isinstance(context.turn.incoming.event, Removed):
+        async with context.services.database.writing() as session:
             await conversations.mark_unreachable(session, context.tenant, context.person)
-            return
-        incoming = context.turn.incoming
-        address = incoming.address
-        stored = await conversations.upsert(
-            session,
-            tenant_id=context.tenant,
-            user_object_id=context.person,
-            service_url=address.service_url,
-            conversation_id=address.conversation_id,
-            user_id=address.user_id,
-            bot_id=address.bot_id,
-            channel_id=address.channel_id,
-            locale=incoming.locale,
-            now=context.now,
-            name=incoming.sender.name,
-            time_zone=incoming.time_zone,
-        )
-        if stored.language is None and isinstance(incoming.event, Message):
-            stored.language = Language.PORTUGUESE if is_portuguese(incoming.event.text) else conversations.CLIENTS
-            await conversations.set_language(session, context.tenant, context.person, stored.language)
+        return
+    async with context.services.database.session() as session:
+        stored = await conversations.find(session, context.tenant, context.person)
+    if stored is None or not _is_current(stored, context):
+        stored = await _store(context)
     if stored.language in list(Language):
         context.texts = context.services.languages[Language(stored.language)]
     context.welcomed, context.admin_as = stored.welcomed, stored.admin_as
     context.client_zone = stored.time_zone
     await proceed()
+
+
+def _is_current(stored: Conversation, context: TurnContext) -> bool:
+    """Whether nothing is to be stored: most turns need no writer's turn, and wait for none."""
+    has_language = stored.language is not None or _language_said(context) is None
+    is_recent = abs(context.now - stored.seen_at) < SEEN_EVERY
+    said = _said(context.turn.incoming)
+    is_same = all(getattr(stored, name) == value for name, value in said.items())
+    return has_language and is_recent and is_same and not stored.unreachable
+
+
+def _language_said(context: TurnContext) -> Language | None:
+    event = context.turn.incoming.event
+    return language_said(event.text) if isinstance(event, Message) else None
+
+
+def _said(incoming: Incoming) -> dict[str, str]:
+    """What a turn says of its conversation, without what it leaves out."""
+    known = {"locale": incoming.locale, "name": incoming.sender.name, "time_zone": incoming.time_zone}
+    address = asdict(incoming.address)
+    del address["tenant_id"]
+    return address | {name: value for name, value in known.items() if value}
+
+
+async def _store(context: TurnContext) -> Conversation:
+    tenant, person, language = context.tenant, context.person, _language_said(context)
+    async with context.services.database.writing() as session:
+        said = _said(context.turn.incoming)
+        stored = await conversations.upsert(
+            session, tenant_id=tenant, user_object_id=person, now=context.now, **said
+        )
+        if stored.language is None and language is not None:
+            stored.language = language if language is Language.PORTUGUESE else conversations.CLIENTS
+            await conversations.set_language(session, tenant, person, stored.language)
+    return stored
 
 
 class Welcome:
@@ -85,7 +111,7 @@ class Welcome:
         self._router = router
 
     async def __call__(self, context: TurnContext, proceed: Proceed) -> None:
-        event = context.turn.incoming.event
+        event = context.event
         if isinstance(event, Installed) or not context.welcomed:
             await context.send(await welcome_card(context))
             async with context.services.database.writing() as session:

@@ -15,6 +15,7 @@ from bot.activity import Action, Message
 from bot.cards import welcome as cards
 from bot.chat.context import Proceed, TurnContext
 from bot.chat.turn_metrics import Outcome
+from bot.languages import Language
 from bot.roles.admins_setting import AdminsSetting
 from core.coalescing import BatchLoader
 from core.rates import MAX_KEYS, Buckets, Rate
@@ -57,7 +58,7 @@ class CrowdLimit:
         self._members = Buckets(rates.known, now)
         self._answers, self._lookups = Buckets(rates.answers, now), Buckets(rates.lookups, now)
         self._all_answers = Buckets(rates.all_answers, now)
-        self._known: dict[Person, None] = {}
+        self._known: dict[Person, Language] = {}
         self._roles: BatchLoader[Person, bool] = BatchLoader(self._find)
 
     async def __call__(self, context: TurnContext, proceed: Proceed) -> None:
@@ -68,7 +69,8 @@ class CrowdLimit:
         context.measured.outcome = Outcome.REFUSED
         if isinstance(context.turn.incoming.event, Message | Action) and self._is_answered(person):
             log.info("sender_limited", tenant=context.tenant, person=context.person)
-            await context.turn.replace(cards.limited(context.texts), context.texts("limited.title"))
+            texts = context.services.languages[self._known.get(person, context.texts.language)]
+            await context.turn.replace(cards.limited(texts), texts("limited.title"))
         return None
 
     def _is_answered(self, person: Person) -> bool:
@@ -95,10 +97,10 @@ class CrowdLimit:
             return dict.fromkeys(await roles.known_among(session, people), True)
 
     def _remember(self, person: Person, context: TurnContext) -> None:
-        """Whether the person has a role, if this turn has shown it."""
+        """Whether the person has a role, if this turn has shown it, and in which language they are answered."""
         if context.role is not Role.EVERYONE:
             self._known.pop(person, None)
-            self._known[person] = None
+            self._known[person] = context.texts.language
             if len(self._known) > MAX_KEYS:
                 del self._known[next(iter(self._known))]
         elif context.recognised and context.turn.incoming.personal:

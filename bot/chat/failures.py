@@ -59,7 +59,7 @@ class ServiceErrorHandler:
         except UnknownPerson:
             await context.show(people_cards.gone(context.texts))
         except SyncError as error:
-            form_error, verb = context.form_error(error), self._router.verb_of(context.turn.incoming.event)
+            form_error, verb = context.form_error(error), self._router.verb_of(context.event)
             await context.show(integration_cards.failed(context.texts, form_error, verb, _safe_data(context)))
 
 

@@ -4,12 +4,17 @@ Every card gets a press id of its own, which its acting buttons carry. The first
 before the act runs; later presses get a banner and the current state instead. A card that is shown again, for
 example with a form error, is another card. A press id authorises nothing: without one, or with an invented one, the
 act's own checks still apply.
+
+A press whose process ended before its act did is replaced by the next one, on PostgreSQL after two minutes: the act
+runs again. What it stored before is kept, as after any failure, and its own checks, such as the revision of a form,
+find that.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from bot.activity import Card
+from bot.cards.parts import verbs
 
 PRESS_ID = "press"
 MAX_LENGTH = 64
@@ -69,6 +74,8 @@ The other steps of a setup change only the user's own draft and may run twice; a
 
 def with_press_id(card: Card, press_id: str) -> Card:
     """The card with ``press_id`` in the data of its acting buttons and of their fallbacks for older clients."""
+    if ACTS.keys().isdisjoint(verbs(card)):
+        return card
     made: Card = _with_press_id(card, press_id)
     return made
 
@@ -76,7 +83,7 @@ def with_press_id(card: Card, press_id: str) -> Card:
 def _with_press_id(part: Any, press_id: str) -> Any:
     if isinstance(part, list):
         return [_with_press_id(item, press_id) for item in part]
-    if not isinstance(part, Mapping):
+    if not isinstance(part, dict):
         return part
     made = {name: _with_press_id(value, press_id) for name, value in part.items()}
     data = made.get("data")

@@ -8,14 +8,14 @@ suggested instead.
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from functools import cache
 
 from bot.activity import Action, Event, Message
 from bot.chat.context import Command, CommandHandler
-from bot.chat.vocabulary import ABOUT, FILLERS, PORTUGUESE, REMARKS
-from bot.languages import load_texts
+from bot.chat.vocabulary import ABOUT, ENGLISH, FILLERS, PORTUGUESE, REMARKS
+from bot.languages import Language, load_texts
 
 SUGGESTED = 2
 SAME = 0.82
@@ -49,10 +49,30 @@ def _normalised_name(name: str) -> str:
     return normalised(name)
 
 
-def is_portuguese(words: str) -> bool:
-    """Whether most words of a typed sentence are known to be Portuguese."""
-    said = WORD.findall(normalised(words))
-    return bool(said) and 2 * sum(word in PORTUGUESE for word in said) > len(said)
+def language_said(words: str) -> Language | None:
+    """The language that the words of a typed sentence belong to; None when they say neither."""
+    said = set(WORD.findall(normalised(words)))
+    votes = {language: len(said & own) for language, own in _own_words().items()}
+    english, portuguese = votes[Language.ENGLISH], votes[Language.PORTUGUESE]
+    if english == portuguese:
+        return None
+    return Language.PORTUGUESE if portuguese > english else Language.ENGLISH
+
+
+@cache
+def _own_words() -> Mapping[Language, frozenset[str]]:
+    """The words of each language that the other does not use, in all that the bot says and in what people say."""
+    known = {
+        language: {
+            word for key in texts.keys for form in texts.forms(key) for word in WORD.findall(normalised(form))
+        }
+        for language, texts in load_texts().items()
+    }
+    english, portuguese = known[Language.ENGLISH], known[Language.PORTUGUESE]
+    return {
+        Language.ENGLISH: frozenset(english - portuguese - PORTUGUESE | ENGLISH),
+        Language.PORTUGUESE: frozenset(portuguese - english - ENGLISH | PORTUGUESE),
+    }
 
 
 class Router:
@@ -86,6 +106,15 @@ class Router:
         named = self._names.get(typed) or (first if first and first.takes_words else None)
         named = named or self._names.get(" ".join(words_of(typed)))
         return named or (None if _bare(typed) in REMARKS else self._meant(typed))
+
+    def is_said(self, words: str) -> bool:
+        """Whether all these words are a command, or a remark, without a guess: nothing else is named beside it."""
+        typed = normalised(words)
+        first = self._names.get(typed.partition(" ")[0])
+        if typed in self._names or _bare(typed) in REMARKS or (first and first.takes_words):
+            return True
+        said = set(re.findall(r"\w+", typed)) - FILLERS
+        return bool(said) and any(said <= about for about in self._about.values())
 
     def remark(self, words: str) -> str:
         """The key of the answer to words that are no command, such as "thanks"; empty for all other words.
@@ -123,9 +152,20 @@ class Router:
         return self._commands[key]
 
     def nearest(self, words: str) -> list[Command]:
-        """The two commands that are most likely meant, best first; none that is unlikely."""
-        likely = [(score, key) for score, key in self._likelihoods(normalised(words)) if score >= LIKELY]
-        return [self._commands[key] for _, key in likely[:SUGGESTED]]
+        """The two commands that are most likely meant, best first; none that is unlikely.
+
+        One whose name is among the words comes first, and beside it none that is only a guess at a slip.
+        """
+        typed = normalised(words)
+        likely = [key for score, key in self._likelihoods(typed) if score >= LIKELY]
+        named = [key for key in likely if self._is_named(typed, key)]
+        said = set(words_of(typed))
+        others = [key for key in likely if key not in named and not (named and said.isdisjoint(self._about[key]))]
+        return [self._commands[key] for key in (*named, *others)[:SUGGESTED]]
+
+    def _is_named(self, typed: str, key: str) -> bool:
+        names = (name for name, command in self._names.items() if command.key == key)
+        return any(f" {name} " in f" {typed} " for name in names)
 
     def _meant(self, typed: str) -> Command | None:
         """The command that is most likely meant, if it is certain enough and no other is as likely."""
@@ -141,8 +181,8 @@ class Router:
 
     def _likelihood(self, typed: str, words: Sequence[str], key: str) -> float:
         names = [name for name, command in self._names.items() if command.key == key]
-        if len(typed) <= MAX_COMPARED and (alike := max(_alike(typed, name) for name in names)) >= SAME:
-            return 1 + alike
+        if len(typed) <= MAX_COMPARED and (best := max(alike(typed, name) for name in names)) >= SAME:
+            return 1 + best
         spoken = [about for word in words if (about := self._spoken(word, key))]
         special = sum(1 / self._common[about] for about in spoken) / 100
         return len(spoken) / len(words) + special if spoken else 0.0
@@ -151,12 +191,12 @@ class Router:
         """The word about the command that ``word`` is, or is a slip of; empty if there is none."""
         if word in self._about[key]:
             return word
-        near = ((_alike(word, about), about) for about in self._about[key] if word not in self._common)
+        near = ((alike(word, about), about) for about in self._about[key] if word not in self._common)
         best = max(near, default=(0.0, ""))
         return best[1] if best[0] >= SAME else ""
 
 
-def _alike(one: str, other: str) -> float:
+def alike(one: str, other: str) -> float:
     """From 0 to 1; 0 for short words and for those that do not begin alike. Letters may have changed places."""
     if min(len(one), len(other)) < SHORTEST or one[0] != other[0] or abs(len(one) - len(other)) > 3:
         return 0.0

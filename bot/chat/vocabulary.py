@@ -9,8 +9,8 @@ _READ = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 FILLERS = frozenset(_READ["fillers"].split())
 """Words that say nothing about which command is meant."""
 
-PORTUGUESE = frozenset(_READ["portuguese"].split())
-"""Words that are Portuguese and not English."""
+PORTUGUESE, ENGLISH = frozenset(_READ["portuguese"].split()), frozenset(_READ["english"].split())
+"""Words that people say in this language and not in the other."""
 
 ABOUT: Mapping[str, frozenset[str]] = {key: frozenset(words.split()) for key, words in _READ["about"].items()}
 """By a command's key: words that speak of it."""

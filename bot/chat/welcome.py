@@ -2,6 +2,7 @@
 
 from bot.activity import Card
 from bot.cards import welcome as cards
+from bot.cards.health.remedies import is_suspected
 from bot.cards.welcome import Existing
 from bot.chat.context import TurnContext
 from sync.domain.model import UnknownIntegration
@@ -18,6 +19,6 @@ async def welcome_card(context: TurnContext) -> Card:
             status = await context.operations.overview.status(context.tenant, view.id)
         except UnknownIntegration:
             continue
-        has_problem = any(service.error for service in status.service_health)
+        has_problem = any(each.error and not is_suspected(each.error) for each in status.service_health)
         found.append(Existing(view.name, view.enabled, has_problem, status.matched, status.people))
     return cards.welcome(context.texts, found, more=max(0, len(views) - SHOWN))

@@ -8,16 +8,25 @@ from sync.domain.model import IntegrationView
 
 
 async def choose(
-    context: TurnContext, verb: str, answer: Callable[[TurnContext, IntegrationView], Awaitable[None]]
+    context: TurnContext, verb: str, answer: Callable[[TurnContext, IntegrationView], Awaitable[None]], **data: str
 ) -> None:
-    """Continue with the tenant's only integration; of several, ask (``verb`` continues); else offer setup."""
-    views = await context.operations.integrations.list(context.tenant)
+    """Continue with the tenant's only integration, or the only one named; of several, ask.
+
+    ``verb`` continues with the chosen one and ``data``. Without one offer setup.
+    """
+    views = await candidates(context)
     if not views:
         await context.show(cards.none_yet(context.texts))
     elif len(views) == 1:
         await answer(context, views[0])
     else:
-        await context.show(cards.pick(context.texts, views, verb, _purpose(context, verb)))
+        await context.show(cards.pick(context.texts, views, verb, _purpose(context, verb), data))
+
+
+async def candidates(context: TurnContext) -> list[IntegrationView]:
+    """The integrations of the tenant, or those of them that were named."""
+    views = await context.operations.integrations.list(context.tenant)
+    return [view for view in views if view.id in context.named] or views
 
 
 def _purpose(context: TurnContext, verb: str) -> str:

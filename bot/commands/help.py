@@ -58,7 +58,7 @@ async def cancel(context: TurnContext) -> None:
 COMMAND = Command(
     key="help",
     titles={"en": "help", "pt": "ajuda"},
-    descriptions={"en": "What the bot does and understands", "pt": "O que o bot faz e entende"},
+    descriptions={"en": "What you can do and type here", "pt": "O que pode fazer e escrever aqui"},
     aliases=(
         *("hi", "hello", "hey", "hi there", "hello there", "good morning", "good afternoon", "good evening", "?"),
         *("olá", "oi", "viva", "boas", "bom dia", "boa tarde", "boa noite", "start", "menu"),

@@ -27,6 +27,7 @@ from bot.hosting.sdk import botbuilder
 from bot.hosting.turn import ActivityTurn
 from bot.hosting.turn_runner import ANSWER_SECONDS, TurnFailed, TurnRunner, log_failure
 from core.clock import Clock, steady_now
+from core.limited_log import LimitedLog
 from core.metrics import Metrics
 from core.shutdown import ShutdownDeadline
 
@@ -52,6 +53,7 @@ class Host:
         self._framework = framework
         self._turn_runner = turn_runner
         self._metrics = metrics
+        self._refusals = LimitedLog()
 
     async def messages(self, request: web.Request) -> web.Response:
         """Handle a request to ``/api/messages``. Raises nothing."""
@@ -59,7 +61,7 @@ class Host:
             parsed = await self._admission.admit(request)
         except Refused as refusal:
             self._metrics.refused.labels(status=str(refusal.status)).inc()
-            return refuse(refusal, request.remote)
+            return refuse(refusal, request.remote, self._refusals)
         if parsed.event is None or self._installs.is_duplicate(parsed.event, parsed.address.conversation_id):
             return web.Response(status=200)
         try:

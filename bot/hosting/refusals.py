@@ -3,13 +3,11 @@
 from typing import Any
 
 import orjson
-import structlog
 from aiohttp import web
 
 from core.errors import CloudLinkPresenceError
 from core.http.client import cleaned
-
-log = structlog.get_logger()
+from core.limited_log import LimitedLog
 
 
 class Refused(CloudLinkPresenceError):
@@ -25,8 +23,9 @@ class Refused(CloudLinkPresenceError):
         self.body = body
 
 
-def refuse(refusal: Refused, peer: str | None) -> web.Response:
-    log.warning("activity_refused", status=refusal.status, reason=refusal.reason, peer=cleaned(peer, 100))
+def refuse(refusal: Refused, peer: str | None, log: LimitedLog) -> web.Response:
+    fields = {"status": refusal.status, "reason": refusal.reason, "peer": cleaned(peer, 100)}
+    log.warning("activity_refused", refusal.reason, **fields)
     headers = {"Allow": "POST"} if refusal.status == 405 else {}
     if refusal.status == 401:
         headers["WWW-Authenticate"] = "Bearer"

@@ -104,8 +104,8 @@ class Texts:
         return format_timedelta(when - now, add_direction=True, threshold=1.5, locale=self._locale)
 
     def duration(self, seconds: float) -> str:
-        """A short time with a decimal where it matters: "0.4 s", "12 s"."""
-        return f"{self.number(round(seconds, 1 if seconds < 10 else 0))} s"
+        """A short time with a decimal where it matters: "0.4 s", "12 s"; never less than "0.1 s"."""
+        return f"{self.number(round(max(seconds, 0.1), 1 if seconds < 10 else 0))} s"
 
     def milliseconds(self, seconds: float) -> str:
         """A duration as an operator compares it: "1,234 ms"."""

@@ -23,12 +23,14 @@ from bot.languages.quiet_hours import quiet_until
 from bot.proactive.recipients import Recipient, Recipients
 from storage.queries import integrations
 from storage.queries.chat import conversations
-from storage.queries.health import alerts, notices
+from storage.queries.health import alerts, notices, problems
 from storage.queries.health.alerts import CHANNEL_PREFIX
 from storage.queries.health.notices import State
 from storage.tables.integrations import Integration
 from storage.tables.notices import Notice
 from sync.integrations.views import integration_view
+from sync.problems.health import is_credential_refused
+from sync.problems.notice_plan import DIGEST, says_valid
 
 log = structlog.get_logger()
 
@@ -36,6 +38,9 @@ FIRST_RETRY = timedelta(seconds=30)
 LAST_RETRY = timedelta(hours=1)
 LEASE = timedelta(minutes=10)
 """Longer than any wait for the channel."""
+
+DOUBTED = timedelta(minutes=5)
+"""How long a notice of a valid credential waits while that is refused."""
 
 MAX_UPDATES = 12
 """The attempts to update a card that cannot be reached."""
@@ -62,12 +67,24 @@ class Notifier:
         async with self._database.session() as session:
             integration = await integrations.get(session, integration_id)
             rows = await notices.list_due(session, integration_id, self._clock())
+            is_refused = is_credential_refused(await problems.list_open(session, integration_id))
         if integration is None:
             return
         by_audience: dict[str, list[Notice]] = defaultdict(list)
-        for row in rows:
+        for row in await self._without_doubtful(rows) if is_refused else rows:
             by_audience[row.audience].append(row)
         await asyncio.gather(*(self._process(integration, mine) for mine in by_audience.values()))
+
+    async def _without_doubtful(self, rows: list[Notice]) -> list[Notice]:
+        """Of a refused credential: without what calls it valid, which waits until it works or is replaced."""
+        now = self._clock()
+        doubtful = [row.id for row in rows if row.state == State.WAITING and says_valid(row, now.date())]
+        async with self._database.writing() as session:
+            await notices.transition_all(session, doubtful, State.WAITING, due_at=now + DOUBTED)
+        for row in rows:
+            if row.topic == DIGEST:
+                row.facts = {**row.facts, "secret_days": None}
+        return [row for row in rows if row.id not in doubtful]
 
     async def _process(self, integration: Integration, rows: list[Notice]) -> None:
         for row in rows:

@@ -10,13 +10,18 @@ from functools import cache
 from ipaddress import ip_address
 from os import environ
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
+import aiohttp
 import certifi
 
 from core.errors import CloudLinkPresenceError
 
 LONGEST_WAIT = 3600.0
 """Seconds: no Retry-After makes us wait longer, whatever the service answers."""
+
+MAX_CONNECTIONS = 400
+"""Outgoing connections of a process: more than CloudLink may use (``sync.cloudlink.request_limit``)."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -140,6 +145,19 @@ def new_ssl_context() -> ssl.SSLContext:
     if not {"SSL_CERT_FILE", "SSL_CERT_DIR"} & environ.keys():
         context.load_verify_locations(certifi.where())
     return context
+
+
+def open_http(traces: list[aiohttp.TraceConfig]) -> aiohttp.ClientSession:
+    """The session of all requests by aiohttp. Only where there is a proxy it reads the environment.
+
+    That costs each request a thread: aiohttp looks for a password in *.netrc*, too (measured, 3.14).
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, ssl=new_ssl_context()),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trace_configs=traces,
+        trust_env=not {"https", "http"}.isdisjoint(getproxies()),
+    )
 
 
 @cache

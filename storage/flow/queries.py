@@ -1,22 +1,21 @@
 """The queries of one tick of the flow: each is one statement for all integrations and people concerned."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import Any
 
 from storage.flow.rows import (
     CALLS,
     ENDPOINTS,
     INTEGRATIONS,
     PEOPLE,
-    SENT,
     CallRow,
     EndpointRow,
     IntegrationRow,
     PersonRow,
 )
 from storage.queries.events import MAX_UNKNOWN_STATES
+from storage.tables.columns import UNSURE
 from storage.transaction import Transaction, listed, paired
 
 Pairs = Collection[tuple[str, str]]
@@ -75,14 +74,30 @@ WHERE person_id IN (SELECT each.0 FROM each(?))
     AND (state <> ? OR call_id IN (SELECT each.0 FROM each(?)))
 """
 
-DUE = """
-WHERE integration_id = ? AND due_at <= ? AND id NOT IN (SELECT each.0 FROM each(?))
-ORDER BY
-    CASE WHEN desired IS DISTINCT FROM applied OR applied_until <= ?
-        OR (applied IS NOT NULL AND applied_user_id IS NOT NULL
-            AND applied_user_id IS DISTINCT FROM teams_user_id) THEN 0 ELSE 1 END,
-    due_at, id
-LIMIT ? FOR UPDATE
+FIRST_DUE = """
+SELECT id FROM (
+    SELECT id FROM person WHERE integration_id = ? AND due_at <= ? AND id NOT IN (SELECT each.0 FROM each(?)) AND (
+        desired IS DISTINCT FROM applied OR applied_until <= ?
+        OR (applied IS NOT NULL AND applied_user_id IS NOT NULL AND applied_user_id IS DISTINCT FROM teams_user_id)
+    ) IS {} TRUE ORDER BY due_at LIMIT ?
+) AS {}
+"""
+"""Found in the order of an index, so that a limit ends the search: of many who are due, few are read."""
+
+DUE = f"""
+WHERE id IN ({FIRST_DUE.format("", "changed")} UNION ALL {FIRST_DUE.format("NOT", "renewed")} LIMIT ?)
+ORDER BY id FOR UPDATE
+"""
+
+ADD_SENT = """
+INSERT INTO sentchanges (person_id, newest_at, newest) VALUES (?, ?, ?)
+ON CONFLICT (person_id) DO UPDATE SET newest_at = excluded.newest_at, newest = excluded.newest,
+    second = sentchanges.newest, third = sentchanges.second, fourth = sentchanges.third, fifth = sentchanges.fourth
+"""
+
+FORGET_NEWEST_SENT = """
+UPDATE sentchanges SET newest = second, second = third, third = fourth, fourth = fifth, fifth = NULL
+WHERE person_id = ? AND substr(CAST(newest AS text), 1, length(?)) = ?
 """
 
 OF_TEAMS_USERS = """
@@ -90,6 +105,12 @@ WHERE id IN (
     SELECT person.id FROM each(?) CROSS JOIN person
         WHERE person.teams_user_id = each.1 AND person.integration_id = each.0
 )
+"""
+
+TAKE_OVER = """
+UPDATE person SET applied = ?, applied_user_id = COALESCE(applied_user_id, teams_user_id), applied_at = ?,
+    applied_until = COALESCE(applied_until, ?), due_at = ?
+WHERE teams_user_id = ? AND integration_id = ? AND desired IS NOT NULL AND applied_at IS NULL
 """
 
 COUNT_UNKNOWN_STATE = """
@@ -154,8 +175,12 @@ def calls_of(
 def lock_due(
     transaction: Transaction, integration_id: str, but: Iterable[str], now: datetime, limit: int
 ) -> list[PersonRow]:
-    """The people to be sent now, without ``but``: changes of state before renewals, the longest waiting first."""
-    return transaction.read(PEOPLE, DUE, integration_id, now, listed(but), now, limit)
+    """The people to be sent now, without ``but``, in the order of their ids.
+
+    Of more than ``limit`` those whose state changes come before renewals, and the longest waiting first.
+    """
+    asked = (integration_id, now, listed(but), now, limit)
+    return transaction.read(PEOPLE, DUE, *asked, *asked, limit)
 
 
 def of_teams_users(
@@ -164,6 +189,18 @@ def of_teams_users(
     """The people of these integrations who are matched to one of these Teams users."""
     pairs = [(integration_id, user_id) for integration_id in integration_ids for user_id in user_ids]
     return transaction.read(PEOPLE, OF_TEAMS_USERS, paired(pairs)) if pairs else []
+
+
+def take_over(
+    transaction: Transaction, integration_ids: Iterable[str], left: Mapping[str, datetime], now: datetime
+) -> None:
+    """These integrations answer for the sessions that are ``left``, by Teams user, with the end of each.
+
+    Recorded with the people who wish something there and have not shown anything yet: ``applied_at`` says that
+    something is there, whatever comes of a request of theirs that is under way.
+    """
+    pairs = [(integration_id, user_id) for integration_id in integration_ids for user_id in left]
+    transaction.write(TAKE_OVER, [(UNSURE, now, left[user], now, user, key) for key, user in pairs])
 
 
 def save_endpoints(transaction: Transaction, rows: Iterable[EndpointRow]) -> None:
@@ -186,13 +223,14 @@ def save_calls(transaction: Transaction, rows: Iterable[CallRow]) -> None:
     transaction.write(CALLS.upsert, [CALLS.values(row) for row in rows])
 
 
-def sent_of(transaction: Transaction, person_ids: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
-    """What was last sent for each of these people."""
-    return {row.person_id: row.entries for row in transaction.read(SENT, OF_PEOPLE, listed(person_ids))}
+def add_sent(transaction: Transaction, entries: Mapping[str, Mapping[str, str]], now: datetime) -> None:
+    """Keep what was sent for each of these people, in front of what was sent before."""
+    transaction.write(ADD_SENT, [(name, now, dict(entry)) for name, entry in entries.items()])
 
 
-def save_sent(transaction: Transaction, entries: Mapping[str, Sequence[Mapping[str, Any]]], now: datetime) -> None:
-    transaction.write(SENT.upsert, [(name, now, list(some)) for name, some in entries.items()])
+def forget_newest_sent(transaction: Transaction, entries: Mapping[str, str]) -> None:
+    """Forget what was sent last for each of these people, where it begins with this text."""
+    transaction.write(FORGET_NEWEST_SENT, [(name, begin, begin) for name, begin in entries.items()])
 
 
 def forget_endpoints(transaction: Transaction, keys: Pairs) -> None:

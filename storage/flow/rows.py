@@ -33,10 +33,12 @@ class PersonRow:
     mapping: str
     line: str
     line_since: int
+    line_without_dnd: str
     heard_at: datetime | None
     desired: str | None
     desired_at: datetime | None
     desired_because: str
+    waiting_since: datetime | None
     applied: str | None
     applied_user_id: str | None
     applied_at: datetime | None
@@ -74,13 +76,6 @@ class CallRow:
     conference: bool
     at: int
     heard_at: datetime
-
-
-@dataclass(slots=True)
-class SentRow:
-    person_id: str
-    newest_at: datetime
-    entries: list[dict[str, Any]]
 
 
 @dataclass(slots=True)
@@ -138,7 +133,6 @@ PEOPLE = Table(Person, PersonRow, _from(PersonRow, "line"))
 INTEGRATIONS = Table(Integration, IntegrationRow, _from(IntegrationRow, "previous_secret_sealed"))
 ENDPOINTS = Table(tables.Endpoint, EndpointRow)
 CALLS = Table(tables.Call, CallRow)
-SENT = Table(tables.SentChanges, SentRow)
 
 
 class Tracked(Generic[Row]):

@@ -6,7 +6,7 @@ from sqlalchemy import Update
 from sqlmodel import col, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.queries.health.notices import State
+from storage.queries.health.notices import REMINDED_AFTER, State, is_reminder
 from storage.queries.people import people
 from storage.tables.notices import Notice
 from storage.tables.people import Endpoint, Person
@@ -20,7 +20,8 @@ LEASE = timedelta(minutes=1)
 async def set_back(session: AsyncSession, now: datetime) -> None:
     """After a start, or after the clock was set back: nothing waits until the clock has caught up.
 
-    What waits for another attempt is due now, and what happened later than now happened now.
+    What waits for another attempt is due now, and what happened later than now happened now. A reminder keeps its
+    time, and waits no longer than if it were asked for now.
     """
     await people.plan_again(session, now)
     for each in (*_waiting(now), *_happened(now)):
@@ -32,7 +33,8 @@ def _waiting(now: datetime) -> tuple[Update, ...]:
     is_open = col(Notice.state).in_((State.WAITING, State.CLOSING))
     is_renewal = col(Person.status_until).is_not(None) & col(Person.status_before).is_(None)
     return (
-        update(Notice).where(is_open, notice > now).values(due_at=now),
+        update(Notice).where(is_open, ~is_reminder(), notice > now).values(due_at=now),
+        update(Notice).where(is_open, notice > now + REMINDED_AFTER).values(due_at=now + REMINDED_AFTER),
         update(Rotation).where(step > now + LEASE).values(due_at=now + LEASE),
         update(Person).where(col(Person.status_due_at) > now, ~is_renewal).values(status_due_at=now),
         update(Endpoint).where(col(Endpoint.poll_at) > now).values(poll_at=now),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam
+from sqlalchemy import ColumnElement, bindparam, case, literal
 from sqlalchemy import select as columns
 from sqlalchemy.orm import aliased
 from sqlmodel import col, delete, func, select, update
@@ -14,17 +14,31 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from storage.database import advisory_lock, for_update
 from storage.flow.rows import IntegrationRow
+from storage.tables.columns import UtcDateTime
 from storage.tables.integrations import Integration
+from storage.tables.polls import PollChunk
+
+# What runs most is built once: that takes longer than to run it.
+_ALL = select(Integration).order_by(col(Integration.id))
+_ONE = select(Integration).where(Integration.id == bindparam("integration_id"))
+_ONE_LOCKED = for_update(_ONE)
+_OWNED = (
+    select(Integration)
+    .where(Integration.owner_tenant == bindparam("owner_tenant"), col(Integration.removing_since).is_(None))
+    .order_by(col(Integration.created_at), col(Integration.id))
+)
+_ONE_OWNED = _OWNED.where(Integration.id == bindparam("integration_id"))
+_ONE_OWNED_LOCKED = for_update(_ONE_OWNED)
+_SHARING = select(Integration).where(
+    Integration.tenant_id == bindparam("tenant_id"),
+    Integration.client_id == bindparam("client_id"),
+    Integration.id != bindparam("integration_id"),
+)
 
 
 async def list_owned(session: AsyncSession, owner_tenant: str) -> list[Integration]:
     """The tenant's integrations, oldest first, without those that are being removed."""
-    query = (
-        select(Integration)
-        .where(Integration.owner_tenant == owner_tenant, col(Integration.removing_since).is_(None))
-        .order_by(col(Integration.created_at), col(Integration.id))
-    )
-    return list((await session.exec(query)).all())
+    return list((await session.exec(_OWNED, params={"owner_tenant": owner_tenant})).all())
 
 
 async def get_owned(
@@ -34,12 +48,8 @@ async def get_owned(
 
     With ``lock`` the row is locked until the session ends.
     """
-    query = select(Integration).where(
-        Integration.id == integration_id,
-        Integration.owner_tenant == owner_tenant,
-        col(Integration.removing_since).is_(None),
-    )
-    return (await session.exec(for_update(query) if lock else query)).first()
+    named = {"integration_id": integration_id, "owner_tenant": owner_tenant}
+    return (await session.exec(_ONE_OWNED_LOCKED if lock else _ONE_OWNED, params=named)).first()
 
 
 async def list_locked(session: AsyncSession, owner_tenant: str) -> list[Integration]:
@@ -81,17 +91,16 @@ async def update_if_unchanged(
 
 
 async def list_all(session: AsyncSession) -> list[Integration]:
-    return list((await session.exec(select(Integration).order_by(col(Integration.id)))).all())
+    return list((await session.exec(_ALL)).all())
 
 
 async def get(session: AsyncSession, integration_id: str) -> Integration | None:
-    return await session.get(Integration, integration_id)
+    return (await session.exec(_ONE, params={"integration_id": integration_id})).first()
 
 
 async def get_for_update(session: AsyncSession, integration_id: str) -> Integration | None:
     """The integration, locked until the session ends."""
-    query = select(Integration).where(Integration.id == integration_id)
-    return (await session.exec(for_update(query))).first()
+    return (await session.exec(_ONE_LOCKED, params={"integration_id": integration_id})).first()
 
 
 async def list_for_update(session: AsyncSession, integration_ids: Collection[str]) -> list[Integration]:
@@ -113,12 +122,8 @@ async def lock_sharing_quota(session: AsyncSession, integration_id: str) -> dict
 
 async def list_sharing(session: AsyncSession, integration: Integration) -> list[Integration]:
     """The other integrations, not locked, that use the tenant and application which ``integration`` holds."""
-    query = select(Integration).where(
-        Integration.tenant_id == integration.tenant_id,
-        Integration.client_id == integration.client_id,
-        Integration.id != integration.id,
-    )
-    return list((await session.exec(query)).all())
+    app = {"tenant_id": integration.tenant_id, "client_id": integration.client_id}
+    return list((await session.exec(_SHARING, params={**app, "integration_id": integration.id})).all())
 
 
 def _sharing_quota() -> SelectOfScalar[Integration]:
@@ -133,7 +138,6 @@ def _sharing_quota() -> SelectOfScalar[Integration]:
 
 
 _SHARING_QUOTA = _sharing_quota()
-"""Built once: it runs at every push, and takes longer to build than to run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,36 +157,35 @@ class Subscribed:
         )
 
 
+_SUBSCRIBED = columns(
+    col(Integration.webhook_token_hash),
+    col(Integration.id),
+    col(Integration.owner_tenant),
+    col(Integration.cloudlink_account_id),
+    col(Integration.subscription_id),
+).where(col(Integration.webhook_token_hash).in_(bindparam("token_hashes", expanding=True)))
+
+
 async def by_webhook(session: AsyncSession, token_hashes: Collection[str]) -> dict[str, Subscribed]:
     """The integrations of these webhooks, by the token's hash; unknown hashes are left out."""
-    of_webhook = col(Integration.webhook_token_hash)
-    query = columns(
-        of_webhook,
-        col(Integration.id),
-        col(Integration.owner_tenant),
-        col(Integration.cloudlink_account_id),
-        col(Integration.subscription_id),
-    ).where(of_webhook.in_(token_hashes))
-    rows = await (await session.connection()).execute(query)
+    rows = await (await session.connection()).execute(_SUBSCRIBED, {"token_hashes": list(token_hashes)})
     return {row[0]: Subscribed(*row) for row in rows}
 
 
-async def mark_gap(session: AsyncSession, now: datetime, token_hashes: Collection[str] | None = None) -> list[str]:
-    """Events may have been lost, of these webhooks or of all: everybody is to be polled.
+async def mark_gap(session: AsyncSession, now: datetime, *which: ColumnElement[bool]) -> list[str]:
+    """Events may have been lost, of these integrations: everybody is to be polled.
 
-    Returns the ids of the integrations concerned, which are the enabled ones.
+    The gap begins with the first event that may have been lost since everybody was polled last. A round that is
+    under way read some before, so it ends. Returns the ids of the integrations concerned; all are enabled.
     """
-    edit = update(Integration).where(col(Integration.enabled)).values(catch_up_since=now)
-    if token_hashes is not None:
-        edit = edit.where(col(Integration.webhook_token_hash).in_(token_hashes))
+    since = col(Integration.catch_up_since)
+    begin = case((since <= now, since), else_=literal(now, UtcDateTime()))
+    edit = update(Integration).where(col(Integration.enabled), *which).values(catch_up_since=begin)
+    await session.flush()
     marked = await (await session.connection()).execute(edit.returning(col(Integration.id)))
-    return list(marked.scalars())
-
-
-async def mark_outage_over(session: AsyncSession, integration_id: str, now: datetime) -> None:
-    """CloudLink answers again: events may have been lost, and everybody is to be polled."""
-    if integration := await get(session, integration_id):
-        integration.catch_up_since = now
+    ids = list(marked.scalars())
+    await session.exec(delete(PollChunk).where(col(PollChunk.integration_id).in_(ids)))
+    return ids
 
 
 async def owners(session: AsyncSession, integration_ids: Collection[str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from sqlalchemy import bindparam
 from sqlmodel import col, delete, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -22,15 +23,17 @@ async def begin(
     )
 
 
+_NEXT = (
+    select(PollChunk)
+    .where(PollChunk.integration_id == bindparam("integration_id"))
+    .order_by(col(PollChunk.position))
+    .limit(1)
+)
+
+
 async def next_chunk(session: AsyncSession, integration_id: str) -> PollChunk | None:
     """The chunk to read next; None when no round is under way."""
-    query = (
-        select(PollChunk)
-        .where(PollChunk.integration_id == integration_id)
-        .order_by(col(PollChunk.position))
-        .limit(1)
-    )
-    return (await session.exec(query)).first()
+    return (await session.exec(_NEXT, params={"integration_id": integration_id})).first()
 
 
 async def postpone(session: AsyncSession, chunk: PollChunk) -> None:
@@ -40,11 +43,13 @@ async def postpone(session: AsyncSession, chunk: PollChunk) -> None:
         current.position = ((await session.exec(last)).one() or 0) + 1
 
 
-async def remove(session: AsyncSession, chunk: PollChunk) -> None:
-    """The chunk was read. Nothing changes if another round has begun."""
-    if current := await _current(session, chunk):
+async def remove(session: AsyncSession, chunk: PollChunk) -> bool:
+    """The chunk was read. Returns whether its round is still the current one; nothing changes if not."""
+    current = await _current(session, chunk)
+    if current:
         await session.delete(current)
         await session.flush()
+    return current is not None
 
 
 async def clear(session: AsyncSession, integration_id: str) -> None:

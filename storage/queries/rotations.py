@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
+from sqlalchemy import bindparam
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -40,10 +41,14 @@ async def by_integration(session: AsyncSession, integration_ids: Collection[str]
     return grouped((await session.exec(query)).all(), lambda row: row.integration_id)
 
 
+_DUE = select(Rotation.integration_id).where(
+    col(Rotation.finished_at).is_(None), col(Rotation.due_at) <= bindparam("now")
+)
+
+
 async def integrations_with_due(session: AsyncSession, now: datetime) -> list[str]:
     """The integrations whose rotation can continue now."""
-    query = select(Rotation.integration_id).where(col(Rotation.finished_at).is_(None), col(Rotation.due_at) <= now)
-    return list((await session.exec(query)).all())
+    return list((await session.exec(_DUE, params={"now": now})).all())
 
 
 async def cancel_open(session: AsyncSession, integration_id: str, now: datetime) -> None:

@@ -50,10 +50,14 @@ class Draft(SQLModel, table=True):
 
 
 class Press(SQLModel, table=True):
-    """A pressed button, stored to deduplicate presses. ``stamp`` is the id of the card."""
+    """A pressed button, stored to deduplicate presses. ``stamp`` is the id of the card.
+
+    ``locked_by`` is the process in which its act runs, empty once the act has ended.
+    """
 
     owner_tenant: str = Field(primary_key=True)
     stamp: str = Field(primary_key=True)
     verb: str = Field(primary_key=True)
     pressed_by: str = ""
+    locked_by: str = ""
     at: datetime = Field(sa_type=UtcDateTime, index=True)

@@ -23,13 +23,15 @@ class ReadBack(SQLModel, table=True):
 
 
 class ReadBackRun(SQLModel, table=True):
-    """The latest reading for an integration, at ``read_at``; ``fault`` says why it failed.
+    """The latest reading for an integration, asked for at ``asked_at``; ``fault`` says why it failed.
 
+    ``read_at`` is when Graph last said what Teams shows, None if it never did.
     ``failing_since`` is since when each reading found people whose presence is not shown though it was sent again.
     """
 
     integration_id: str = Field(primary_key=True, foreign_key="integration.id", ondelete="CASCADE")
-    read_at: datetime = Field(sa_type=UtcDateTime)
+    asked_at: datetime = Field(sa_type=UtcDateTime)
+    read_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     fault: str = ""
     failing_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
 

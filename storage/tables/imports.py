@@ -29,7 +29,10 @@ class PeopleImport(SQLModel, table=True):
 
 
 class PeopleImportLine(SQLModel, table=True):
-    """What a line would change for a person, or why it cannot (``sync.people.imports.values.ImportLine``)."""
+    """What a line would change for a person, or why it cannot (``sync.people.imports.values.ImportLine``).
+
+    Of one that changes nothing ``detail`` is its wish, in case the person is changed before it is applied.
+    """
 
     import_id: str = Field(primary_key=True, foreign_key="peopleimport.id", ondelete="CASCADE")
     number: int = Field(primary_key=True)

@@ -27,8 +27,8 @@ class Integration(SQLModel, table=True):
     ``enabled_at`` is when it was enabled last; None while it is not enabled, and when that was before the history.
     ``live_since`` is when the current subscription's first event came. ``unreported`` are people, by id, of whom a
     poll found a call that no event has reported, and when (seconds since the epoch); ``missed`` counts those that
-    none ever did, from ``missed_since`` to ``missed_at``. Everybody is to be polled who was not since
-    ``catch_up_since``.
+    none ever did, from ``missed_since`` to ``missed_at``. Since
+    ``catch_up_since`` events may have been lost, and not everybody was polled.
 
     ``schedule`` says when calls are shown (``sync.domain.schedule``); when it is empty, always. ``closed``: nothing
     is shown now, by what it said when it was acted on last, at ``turned_at``; ``turns_at`` is when that changes.

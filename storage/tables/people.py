@@ -3,13 +3,15 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Index, UniqueConstraint, text
+from sqlalchemy import JSON, BigInteger, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from storage.tables.columns import UtcDateTime, new_id
 
 _DESIRED = text("desired IS NOT NULL")
 _APPLIED = text("applied IS NOT NULL")
+_CHOSEN = text("chosen_user_id IS NOT NULL")
+_ENTRY = JSON(none_as_null=True)
 
 
 class Person(SQLModel, table=True):
@@ -19,11 +21,13 @@ class Person(SQLModel, table=True):
     Graph last accepted for ``applied_user_id``, or ``UNSURE`` while a request is in flight: a crash
     leaves a row that says so. ``applied_until`` is when Graph ends it by itself, at the latest.
     ``due_at`` is when the row is to be sent, or looked at, next. ``desired_because`` is the correlation id of what
-    made it desired.
+    made it desired. ``waiting_since`` is when a phone last changed it, until Graph accepts or refuses that, or
+    nothing may be shown of the person; None for what an administrator changed.
 
     ``extension`` is the person's own in the directory, at ``site_id``; several people may have the same. ``line``
     is the state of all their endpoints together; ``heard_at`` is when those that make it so were last heard of,
-    ``line_since`` when it became so, in seconds since the epoch; 0 if that is not known.
+    ``line_since`` when it became so, in seconds since the epoch; 0 if that is not known. ``line_without_dnd`` is
+    what it would be without do-not-disturb.
 
     ``refusal`` is the status and code with which Graph last refused this person (no licence, no Teams, a policy):
     nothing is sent again before ``refused_until``.
@@ -63,6 +67,12 @@ class Person(SQLModel, table=True):
             postgresql_where=_DESIRED,
         ),
         Index(
+            "ix_person_chosen",
+            "chosen_user_id",
+            sqlite_where=_CHOSEN,
+            postgresql_where=_CHOSEN,
+        ),
+        Index(
             "ix_person_applied",
             "integration_id",
             "applied_user_id",
@@ -96,11 +106,13 @@ class Person(SQLModel, table=True):
 
     line: str = "unknown"
     line_since: int = Field(default=0, sa_type=BigInteger)
+    line_without_dnd: str = "unknown"
     heard_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
     desired: str | None = None
     desired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     desired_because: str = ""
+    waiting_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
     applied: str | None = None
     applied_user_id: str | None = None
     applied_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -117,13 +129,23 @@ class Person(SQLModel, table=True):
 
 
 class SentChanges(SQLModel, table=True):
-    """What was last sent to Teams for a person: at most a few ``entries``, newest first, each as
-    ``sync.presence.sent_changes.SentChange`` writes it. Deleted some days after ``newest_at``.
+    """The last five changes sent to Teams for a person, each as ``sync.presence.sent_changes.entry`` writes it.
+
+    A column each, so that one is added without reading the others. Deleted some days after ``newest_at``.
     """
 
     person_id: str = Field(primary_key=True, foreign_key="person.id", ondelete="CASCADE")
     newest_at: datetime = Field(sa_type=UtcDateTime, index=True)
-    entries: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    newest: dict[str, Any] | None = Field(default=None, sa_type=_ENTRY)
+    second: dict[str, Any] | None = Field(default=None, sa_type=_ENTRY)
+    third: dict[str, Any] | None = Field(default=None, sa_type=_ENTRY)
+    fourth: dict[str, Any] | None = Field(default=None, sa_type=_ENTRY)
+    fifth: dict[str, Any] | None = Field(default=None, sa_type=_ENTRY)
+
+    @property
+    def entries(self) -> list[dict[str, Any]]:
+        """Newest first."""
+        return [each for each in (self.newest, self.second, self.third, self.fourth, self.fifth) if each]
 
 
 class Endpoint(SQLModel, table=True):

@@ -25,7 +25,15 @@ PAUSES = (1.0, 2.0, 3.0, 4.0, 5.0, 5.0)
 NOT_YET_KNOWN = frozenset({Fault.ENTRA_SECRET_WRONG, Fault.ENTRA_CLIENT_UNKNOWN})
 """How Entra refuses what it does not know, or does not know yet: a new secret, a new registration."""
 
+SHORTEST = 37
+"""Characters of a secret."""
+
 _SHAPE = re.compile(r"[A-Za-z0-9_.~-]{3}\dQ~[A-Za-z0-9_.~-]{31,34}")
+_RANDOM = re.compile(r"(?=[A-Za-z_.~+/=-]*\d)(?=[\d_.~+/=-]*[A-Za-z])[A-Za-z0-9_.~+/=-]{40,}")
+"""The shape of CloudLink's secrets is not published: letters and digits without a break, longer than any id."""
+
+_UNBROKEN = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z]{0,99}\d)(?=\d{0,99}[A-Za-z])[A-Za-z0-9]{40,}")
+"""As CloudLink's secrets are known to be; the name of a group with dashes or dots is none."""
 
 log = structlog.get_logger()
 
@@ -35,7 +43,16 @@ Waiting = Callable[[], Awaitable[None]]
 
 
 def holds_secret(text: str) -> bool:
-    """Whether something in ``text`` looks like the value of a client secret."""
+    """Whether something in ``text`` looks like the value of a client secret, of Entra ID or of CloudLink."""
+    return _is_of_entra(text) or _RANDOM.search(text) is not None
+
+
+def secrets_in(text: str) -> list[str]:
+    """What in ``text`` has the shape of a secret, and of nothing that people call groups, sites or each other."""
+    return [*_SHAPE.findall(text), *_UNBROKEN.findall(text)] if len(text) >= SHORTEST else []
+
+
+def _is_of_entra(text: str) -> bool:
     return _SHAPE.search(text) is not None
 
 
@@ -55,7 +72,7 @@ async def once_known(
     ``waiting`` is called before each pause. Raises what ``check`` raises last; for text that is no secret's value,
     immediately.
     """
-    for pause in PAUSES if holds_secret(secret) else ():
+    for pause in PAUSES if _is_of_entra(secret) else ():
         try:
             return await check()
         except CredentialsWrong as error:

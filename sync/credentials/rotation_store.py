@@ -20,7 +20,7 @@ from sync.domain.context import Context
 from sync.domain.errors import CredentialsWrong, Fault, SyncError
 from sync.domain.jobs import EXPIRY, ROTATE
 from sync.domain.model import BOT, Actor, CredentialKind
-from sync.domain.rotation import BY_THE_BOT, OldSecretLeft, RotationKind, RotationStep
+from sync.domain.rotation import BY_THE_BOT, OldSecretLeft, RotationKind, RotationStep, rotation_id
 
 ROTATE_BEFORE_EXPIRY = timedelta(days=30)
 AUTOMATIC_RETRY = timedelta(days=1)
@@ -76,6 +76,7 @@ class RotationStore:
         """A new rotation, due now. The integration must have none in progress."""
         now = self._clock()
         rotation = Rotation(
+            id=rotation_id(by, integration.id),
             integration_id=integration.id,
             owner_tenant=integration.owner_tenant,
             kind=kind,

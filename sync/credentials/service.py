@@ -38,6 +38,7 @@ from sync.domain.rotation import (
     RotationStep,
     RotationUnderWay,
     RotationView,
+    rotation_id,
     rotation_view,
 )
 from sync.teams import certificates
@@ -96,12 +97,14 @@ class CredentialService:
             return False
 
     async def start_rotation(self, owner_tenant: str, integration_id: str, by: Actor) -> RotationView:
-        """Begin a rotation by the bot; while one is in progress no second one is begun.
+        """Begin a rotation by the bot; while one is in progress, or for the same press, no second one is begun.
 
         Raises ``RotationUnderWay`` while another integration's with the same application is.
         """
         async with self._database.writing() as session:
             integration = await owned(session, owner_tenant, integration_id, lock=True)
+            if begun := await rotations.get_owned(session, owner_tenant, rotation_id(by, integration_id)):
+                return rotation_view(begun)
             rotation = await rotations.get_open(session, integration_id)
             if await self._rotations.is_shared_rotating(session, integration):
                 raise RotationUnderWay
@@ -121,6 +124,13 @@ class CredentialService:
             found = await rotations.get_open(session, integration_id) or await rotations.latest(
                 session, integration_id
             )
+        return rotation_view(found) if found else None
+
+    async def begun(self, owner_tenant: str, integration_id: str, by: Actor) -> RotationView | None:
+        """The rotation that ``by`` began with their press; None if they have begun none with it."""
+        async with self._database.session() as session:
+            await owned(session, owner_tenant, integration_id)
+            found = await rotations.get_owned(session, owner_tenant, rotation_id(by, integration_id))
         return rotation_view(found) if found else None
 
     async def follow(self, owner_tenant: str, rotation_id: str) -> AsyncIterator[RotationView]:

@@ -23,5 +23,6 @@ def matches_proxies(integration: Integration) -> bool:
 
 def shows_messages(integration: AnyIntegration) -> bool:
     """A status message is shown beside the presence while a person is on the phone."""
-    has_text = bool(integration.status_text) or any(integration.status_texts.values())
-    return integration.feature_version >= STATUS_MESSAGES and has_text
+    if integration.feature_version < STATUS_MESSAGES:
+        return False
+    return bool(integration.status_text) or any(integration.status_texts.values())

@@ -3,7 +3,7 @@
 The key of a job is an integration's id; ``SCHEDULE``, ``CLEANUP`` and ``WARN`` have the key ``EVERYTHING``.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -57,10 +57,25 @@ class Job:
     paced: bool = False
 
 
+class SharedJobs(Protocol):
+    """What only a queue from which other processes run jobs too can do, in a transaction. Blocking."""
+
+    def held(self, transaction: Transaction, job: str, keys: Iterable[str]) -> set[str]:
+        """Those of ``keys`` whose ``job`` runs here and cannot begin elsewhere before ``transaction`` ends.
+
+        A worker that was taken for dead finds out by it that its work is another's.
+        """
+        ...
+
+    def hand_over(self, transaction: Transaction, job: str, owners: Mapping[str, str]) -> None:
+        """Queue ``job`` for each key, whose tenant is given with it: once ``transaction`` is committed."""
+        ...
+
+
 class Jobs(Protocol):
     @property
-    def shared(self) -> bool:
-        """Whether other processes run the same jobs."""
+    def shared(self) -> SharedJobs | None:
+        """The queue, if other processes run its jobs too; None if this one runs all."""
         ...
 
     async def defer(self, job: str, key: str, at: datetime | None = None) -> None:
@@ -76,13 +91,6 @@ class Jobs(Protocol):
 
     async def queued(self, job: str) -> set[str]:
         """The keys for which ``job`` is waiting, set for later or running."""
-        ...
-
-    def held(self, transaction: Transaction, job: str, keys: Iterable[str]) -> set[str]:
-        """Those of ``keys`` whose ``job`` runs here and cannot begin elsewhere before ``transaction`` ends.
-
-        A worker that was taken for dead finds out by it that its work is another's. Blocking.
-        """
         ...
 
 

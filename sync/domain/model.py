@@ -320,6 +320,7 @@ class Proof:
 
     ``read_at`` is when they were read, None when never. ``shown`` of ``checked`` are as wished; ``others`` are the
     rest: why, what Teams shows (an activity of Graph's), and how many. ``refused``: Graph does not allow reading.
+    ``failed``: the latest reading after ``read_at`` failed.
     """
 
     read_at: datetime | None = None
@@ -327,6 +328,7 @@ class Proof:
     shown: int = 0
     others: tuple[tuple[Effect, str, int], ...] = ()
     refused: bool = False
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,6 +355,7 @@ class Status:
     ``lists_shrunk`` are the facts of each list that came back much shorter, which is not believed yet.
     ``groups_unread`` are the facts of groups in rules that cannot be read any more.
     ``shown_now`` are shown as something from us, ``missing`` should be; ``day`` are the last 24 hours in parts.
+    ``answered`` is when a service last answered, of those where that is stored.
     """
 
     integration: IntegrationView
@@ -376,17 +379,22 @@ class Status:
     lists_shrunk: tuple[Mapping[str, str | int], ...] = ()
     groups_unread: tuple[Mapping[str, str | int], ...] = ()
     day: tuple[Hour, ...] = ()
+    answered: Mapping[Service, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One step of a connection test: whether it was tried, how long it took (seconds), what failed."""
+    """One step of a connection test: whether it was tried, how long it took (seconds), what failed.
+
+    ``count`` is how many entries a list that it read had.
+    """
 
     service: Service
     step: str
     seconds: float = 0.0
     error: SyncError | None = None
     tried: bool = True
+    count: int | None = None
 
 
 class UnknownIntegration(CloudLinkPresenceError, LookupError):
@@ -395,10 +403,14 @@ class UnknownIntegration(CloudLinkPresenceError, LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who did something: an administrator, or the bot itself (``BOT``)."""
+    """Who did something: an administrator, or the bot itself (``BOT``).
+
+    ``press`` names the press of a button with which they ask for it, empty without one.
+    """
 
     id: str
     name: str = ""
+    press: str = field(default="", compare=False)
 
 
 BOT = Actor("bot")

@@ -67,7 +67,7 @@ class PersonLine:
 
     ``mapping`` is the id of the further mapping that applies, empty for the integration's own; ``chosen_mapping``
     the one that an administrator chose by name. ``choices`` counts what administrators changed about this person;
-    ``changed_by`` is the name of the last.
+    ``changed_by`` is the name of the last. ``integration`` is its name if the tenant has more than one, else empty.
     """
 
     id: str
@@ -89,6 +89,7 @@ class PersonLine:
     choices: int = 0
     changed_by: str = ""
     changed_at: datetime | None = None
+    integration: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,8 @@ class PersonCard:
     """Everything known of a person; ``sent`` newest first. ``read`` is what Teams shows now, None if not known.
 
     ``because`` is the correlation id of what made the presence desired. ``further`` are the mappings for some
-    people that the integration has. ``closed_until`` is when the hours begin, None within them.
+    people that the integration has. ``closed_until`` is when the hours begin, None within them. ``is_cleared``: an
+    administrator had what was known of the phone forgotten, and nothing was reported since.
     """
 
     line: PersonLine
@@ -163,6 +165,7 @@ class PersonCard:
     because: str = ""
     further: tuple[FurtherMapping, ...] = ()
     closed_until: datetime | None = None
+    is_cleared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +227,11 @@ class Reason(StrEnum):
     STRONGER = "stronger"
     LOST = "lost"
     UNREAD = "unread"
+    CLEARED = "cleared"
+    SHARED_EXTENSION = "shared_extension"
+    SETTLING = "settling"
+    MAPPED = "mapped"
+    OLD_NEWS = "old_news"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,10 @@ BUSY_LINES: Final = (
     *(LineState.ON_CALL, LineState.ON_HOLD, LineState.IN_CONFERENCE),
     *(LineState.RINGING, LineState.DO_NOT_DISTURB),
 )
-"""The states of a phone for which Teams may show something."""
+"""The states of a phone that is used, or must not ring."""
+
+RESTING: Final = (LineState.IDLE, LineState.OFFLINE)
+"""The states of the phones that do nothing: mostly everyone's."""
 
 TALKING: Final = frozenset({LineState.ON_CALL.value, LineState.ON_HOLD.value, LineState.IN_CONFERENCE.value})
 """The states that count as a call."""

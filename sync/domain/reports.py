@@ -74,7 +74,7 @@ class Report:
 
     ``left_out`` and ``newly_shown`` are people for whom that changed in this time and still is so; ``refused`` are
     those whom Graph has refused since then. ``secret_days`` are the days until the secret or certificate
-    expires, None if that is not near.
+    expires, None if that is not near, or Entra refuses it already.
     """
 
     since: datetime

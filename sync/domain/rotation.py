@@ -3,11 +3,13 @@
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from uuid import NAMESPACE_OID, uuid5
 
 from core.errors import CloudLinkPresenceError
+from storage.tables.columns import new_id
 from storage.tables.rotations import Rotation
 from sync.domain.errors import CredentialsWrong, Fault, SyncError
-from sync.domain.model import CredentialKind
+from sync.domain.model import Actor, CredentialKind
 
 
 class RotationKind(StrEnum):
@@ -109,6 +111,11 @@ class CredentialChoices:
 
     host_certificate: bool
     federated: bool
+
+
+def rotation_id(by: Actor, integration_id: str) -> str:
+    """The id of a rotation that ``by`` begins: the same one however often their press is repeated."""
+    return uuid5(NAMESPACE_OID, f"{integration_id}/{by.press}").hex if by.press else new_id()
 
 
 def rotation_view(rotation: Rotation) -> RotationView:

@@ -26,8 +26,6 @@ log = structlog.get_logger()
 
 
 class Aftermath:
-    """``hands_over``: another process is to send for the integration."""
-
     def __init__(self, context: Context, delays: Delays) -> None:
         self._database = context.database
         self._jobs = context.jobs
@@ -35,18 +33,15 @@ class Aftermath:
         self._metrics = context.metrics
         self._delays = delays
 
-    def is_needed(self, key: str, done: Ticked, *, hands_over: bool) -> bool:
+    def is_needed(self, key: str, done: Ticked) -> bool:
         this, lines = done.rounds.get(key, Round()), done.lines.get(key)
-        is_due = hands_over and key in done.due
         is_doubtful = lines and (lines.polls or lines.needs_match)
         is_delayed = this.wait_until or this.has_messages or this.error
-        return bool(is_due or is_doubtful or is_delayed or key in done.proven or key in done.healed)
+        return bool(is_doubtful or is_delayed or key in done.proven or key in done.healed)
 
-    async def follow(self, key: str, done: Ticked, *, hands_over: bool) -> bool:
+    async def follow(self, key: str, done: Ticked) -> bool:
         """Returns whether people may have become due."""
         this = done.rounds.get(key, Round())
-        if hands_over and key in done.due:
-            await self._jobs.defer(PUSH, key)
         await self._look_again(key, done)
         if this.wait_until:
             self._metrics.quota_waits.inc()

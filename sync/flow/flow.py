@@ -32,7 +32,7 @@ from sync.domain.phone_events import Event, LineSnapshot
 from sync.flow.aftermath import Aftermath
 from sync.flow.lanes import Batch, Events, Lane, Polled, Shares
 from sync.flow.lines import Poll
-from sync.flow.pace import PACE, Pace
+from sync.flow.pace import AGAIN, PACE, Pace
 from sync.flow.rounds import LARGEST_ROUND, Round
 from sync.flow.sending import Sender
 from sync.flow.tick import Rules, Tick, Ticked, Work
@@ -45,8 +45,14 @@ MAX_TENANTS = 100_000
 ROUNDS_OF_A_TENANT = 4
 """Rounds of a tenant that are under way at the same time: a slow one delays no other tenant."""
 
+SLOWER = 1.5
+"""Ticks on PostgreSQL are so much rarer: each costs more, and a change takes one in two processes."""
+
 TICKS = 4
 """At the same time, on PostgreSQL; SQLite has one writer."""
+
+TURN = 1.0
+"""Seconds for which a job sends what other processes store meanwhile: then another's has its turn."""
 
 CLOSING_SECONDS = 5.0
 
@@ -61,13 +67,14 @@ class Flow:
 
     def __init__(self, context: Context, credentials: CredentialStore, quota: QuotaLedger, delays: Delays) -> None:
         self._context = context
+        self._shared = context.jobs.shared
         self._rules = Rules(credentials, quota, context.random, context.metrics)
         self._sender = Sender(context, credentials, quota)
         self._aftermath = Aftermath(context, delays)
         self._lanes: defaultdict[str, Lane] = defaultdict(Lane)
         self._under_way: Counter[str] = Counter()
         self._tenants: dict[str, str] = {}
-        self._pace = Pace()
+        self._pace = Pace(1 if context.database.is_sqlite else SLOWER)
         self._arrived = asyncio.Event()
         self._ticking: asyncio.Task[None] | None = None
         self._ticks: set[asyncio.Task[None]] = set()
@@ -102,6 +109,7 @@ class Flow:
         idle: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         lane.pushes.append(idle)
         lane.is_asked = True
+        lane.turn_ends = asyncio.get_running_loop().time() + TURN
         self._wake()
         try:
             await idle
@@ -193,7 +201,9 @@ class Flow:
         return lane.has_work or (lane.is_asked and self._has_room(lane))
 
     def _has_room(self, lane: Lane) -> bool:
-        return len(lane.sending) < LARGEST_ROUND and self._is_free(lane)
+        """Whether more could be sent, once the outcomes that are here are stored."""
+        answered = sum(len(each.round.changes) for each in lane.returned)
+        return len(lane.sending) - answered < LARGEST_ROUND and self._is_free(lane)
 
     def _is_free(self, lane: Lane) -> bool:
         return not self._is_closing and self._under_way[lane.tenant] < ROUNDS_OF_A_TENANT
@@ -220,14 +230,20 @@ class Flow:
 
     def _work(self, key: str, batch: Batch) -> Work:
         lane = self._lanes[key]
-        may_send = bool(lane.pushes) or not self._context.jobs.shared
+        may_send = bool(lane.pushes) or not self._shared
         return batch.work(lane, may_send=may_send, is_free=self._is_free(lane))
 
     def _store(self, work: Mapping[str, Work], transaction: Transaction) -> Ticked:
-        held = self._context.jobs.held(transaction, PUSH, [key for key, each in work.items() if each.may_send])
-        for key in work.keys() - held:
-            work[key].leave_to_others()
-        return Tick(transaction, work, self._rules, self._context.clock()).run()
+        """What becomes due and is not sent here is handed over to the process that may send it."""
+        if self._shared:
+            held = self._shared.held(transaction, PUSH, [key for key, each in work.items() if each.may_send])
+            for key in work.keys() - held:
+                work[key].leave_to_others()
+        done = Tick(transaction, work, self._rules, self._context.clock()).run()
+        owners = {key: done.integrations[key].owner_tenant for key in done.due if not work[key].may_send}
+        if self._shared and owners:
+            self._shared.hand_over(transaction, PUSH, owners)
+        return done
 
     def _fail(self, batches: Mapping[str, Batch], error: Exception) -> None:
         """Nothing was stored: who was being sent is still due, and is sent again."""
@@ -247,6 +263,8 @@ class Flow:
             lane.is_in_tick = False
             if key in done.left_out:
                 batch.put_back(lane)
+                now = asyncio.get_running_loop().time()
+                self._pace.try_again(lane.tenant, now + self._context.random.uniform(*AGAIN))
                 continue
             lane.sending -= batch.answered
             if work[key].is_lost:
@@ -256,9 +274,8 @@ class Flow:
             if row:
                 self._remember(key, row.owner_tenant)
                 self._begin(key, done.rounds.get(key, Round()))
-                hands_over = not work[key].may_send
-                if self._aftermath.is_needed(key, done, hands_over=hands_over):
-                    self._run(key, self._aftermath.follow(key, done, hands_over=hands_over))
+                if self._aftermath.is_needed(key, done):
+                    self._run(key, self._aftermath.follow(key, done))
             batch.resolve(done.refused, done.polled.get(key, ()), is_gone=row is None)
             self._settle(key)
         self._aftermath.record(done)
@@ -287,9 +304,14 @@ class Flow:
             self._under_way[lane.tenant] -= 1
         if returned:
             lane.returned.append(returned)
+            lane.is_asked = lane.is_asked or self._has_turn(lane)
         else:
             lane.sending.difference_update(this.person_ids)
             lane.is_asked = True
+
+    def _has_turn(self, lane: Lane) -> bool:
+        """Whether the job goes on: who became due in another process is sent by it: the next costs more."""
+        return self._shared is not None and asyncio.get_running_loop().time() < lane.turn_ends
 
     def _run(self, key: str, step: Awaitable[bool | None]) -> None:
         """Run a step for an integration; True asks for who is due."""

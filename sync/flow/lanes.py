@@ -43,7 +43,7 @@ class Polled:
 class Lane:
     """An integration's: what waits for a tick, the people whose outcome is not known yet, and what runs for it.
 
-    ``pushes`` are the jobs that wait until it is idle.
+    ``pushes`` are the jobs that wait until it is idle; until ``turn_ends``, of the loop, they look for more.
     """
 
     events: list[Events] = field(default_factory=list)
@@ -53,6 +53,7 @@ class Lane:
     sending: set[str] = field(default_factory=set)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     pushes: list[asyncio.Future[None]] = field(default_factory=list)
+    turn_ends: float = 0.0
     tenant: str = ""
     is_in_tick: bool = False
 

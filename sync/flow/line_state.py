@@ -188,9 +188,7 @@ class Reading:
 
     def _is_known_newer(self, known: LineCall, known_at: int, at: int) -> bool:
         age = self._age(known.heard_at)
-        if age < timedelta(0):
-            return not 0 < known_at < at
-        return 0 < at < known_at and age < SETTLING
+        return age < timedelta(0) or (0 < at < known_at and age < SETTLING)
 
     def _age(self, heard_at: datetime | None) -> timedelta:
         """How long before we asked something was heard; as long as can be when our clock was set back since."""
@@ -227,6 +225,26 @@ def _read_flags(endpoint: Endpoint, reading: Reading) -> Endpoint:
     )
 
 
+def contradicts(line: Line, event: Event, now: datetime) -> bool:
+    """Whether a late event differs from what is known: CloudLink's clock may have been set back since.
+
+    Events overtake each other within seconds; only the end of a live call is doubted that early.
+    """
+    endpoint = line.at(event.extension)
+    if isinstance(event, EndpointEvent):
+        flags = event.do_not_disturb in (None, endpoint.do_not_disturb), _is_offline(event.state_name)
+        return flags != (True, endpoint.offline) and _is_settled(endpoint.heard_at, now)
+    known = endpoint.calls.get(event.call_id)
+    if known is None or known.state is CallState.ENDED:
+        return False
+    is_other = (event.state, event.conference) != (known.state, known.conference)
+    return event.state is CallState.ENDED or (is_other and _is_settled(known.heard_at, now))
+
+
+def _is_settled(heard_at: datetime | None, now: datetime) -> bool:
+    return heard_at is None or abs(now - heard_at) >= SETTLING
+
+
 def unknown_phone(extension: str) -> LineSnapshot:
     """The snapshot of a phone that CloudLink does not know: it is offline and has no calls."""
     return LineSnapshot(extension, "", OFFLINE, do_not_disturb=False, calls=(), at=0, exists=False)
@@ -235,10 +253,13 @@ def unknown_phone(extension: str) -> LineSnapshot:
 def is_in_doubt(line: Line, snapshot: LineSnapshot) -> bool:
     """Whether ``line``, after the snapshot, still contradicts it, for what was just heard: then ask again later."""
     endpoint = line.at(snapshot.extension)
-    seen, ended = {call.call_id for call in snapshot.calls}, endpoint.calls.keys() - endpoint.live_calls
+    known = {name: (call.state, call.conference) for name, call in endpoint.calls.items()}
+    seen = {call.call_id: (call.state, call.conference) for call in snapshot.calls}
     is_flag_contradicted = snapshot.do_not_disturb not in (None, endpoint.do_not_disturb)
-    is_live_again = any(call.call_id in ended and call.state in TALKING | CALLING for call in snapshot.calls)
-    return is_flag_contradicted or is_live_again or bool(endpoint.live_calls - seen)
+    is_call_contradicted = any(
+        call[0] not in (None, CallState.UNCHANGED) and call != known.get(name) for name, call in seen.items()
+    )
+    return is_flag_contradicted or is_call_contradicted or bool(endpoint.live_calls - seen.keys())
 
 
 def _is_offline(state_name: str) -> bool:
@@ -252,17 +273,23 @@ def _order(moment: datetime | None) -> float:
 def state_of(line: Line) -> LineState:
     """One state for all endpoints together.
 
-    Do-not-disturb takes precedence over calls, as it does in Teams (DoNotDisturb over Busy). A person is on hold
-    when each of their calls is. Dialling counts as ringing: the call is not connected yet. A person is offline
-    when every endpoint is.
+    Do-not-disturb takes precedence over calls, as it does in Teams (DoNotDisturb over Busy).
+    """
+    is_quiet = any(endpoint.do_not_disturb for endpoint in line.endpoints.values() if endpoint.heard_at)
+    return LineState.DO_NOT_DISTURB if is_quiet else state_without_dnd(line)
+
+
+def state_without_dnd(line: Line) -> LineState:
+    """What the state would be if no endpoint were on do-not-disturb.
+
+    A person is on hold when each of their calls is. Dialling counts as ringing: the call is not connected yet. A
+    person is offline when every endpoint is.
     """
     known = [endpoint for endpoint in line.endpoints.values() if endpoint.heard_at]
     calls = [call for endpoint in known for call in endpoint.calls.values()]
     talks = [call for call in calls if call.state in TALKING]
     if not known:
         return LineState.UNKNOWN
-    if any(endpoint.do_not_disturb for endpoint in known):
-        return LineState.DO_NOT_DISTURB
     if any(call.conference or call.state is CallState.CONFERENCED for call in talks):
         return LineState.IN_CONFERENCE
     if talks:

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 from storage.flow.rows import IntegrationRow, PersonRow
 from storage.queries.people.hidden import hidden_by
-from sync.domain.presence import BUSY_LINES, STALE_AFTER
+from sync.domain.presence import STALE_AFTER
+from sync.presence.mapping import MAPPABLE
 
-COUNTED = frozenset(state.value for state in BUSY_LINES)
+COUNTED = frozenset(state.value for state in MAPPABLE)
 LONGEST = timedelta(days=2)
 
 

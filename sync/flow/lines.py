@@ -17,13 +17,16 @@ from sync.flow.line_state import (
     Verdict,
     apply_event,
     apply_snapshot,
+    contradicts,
     heard_at,
     is_in_doubt,
     state_of,
+    state_without_dnd,
 )
 from sync.flow.line_times import spent
 from sync.flow.ownership import Nobody, Place, Resident, is_disagreement, owner_of, shares
 from sync.presence.mapping import overrides_for, presence_of
+from sync.presence.plan import may_show
 from sync.presence.status_message_plan import needs_check
 
 NOTED_EVERY = timedelta(minutes=5)
@@ -94,7 +97,8 @@ class Lines:
         self.reported.add(owner.id)
         line, verdict = apply_event(self._lines[owner.id], event, now)
         is_doubtful = isinstance(event, CallEvent) and event.doubtful
-        if verdict is Verdict.UNKNOWN_STATE or (verdict is Verdict.APPLIED and is_doubtful):
+        is_late = verdict is Verdict.LATE and contradicts(line, event, now)
+        if verdict is Verdict.UNKNOWN_STATE or is_late or (verdict is Verdict.APPLIED and is_doubtful):
             self._poll(owner.id, event.extension, now)
         if verdict is Verdict.APPLIED:
             self._change(owner.id, line, event.cause)
@@ -177,6 +181,7 @@ class Lines:
             self._set_state(rows.person, integration, line, now)
             if set_desired(rows.person, integration, line, now):
                 rows.person.desired_because = cause
+                rows.person.waiting_since = now if may_show(rows.person, integration) else None
                 changed += 1
             self.is_due |= make_due(rows.person, integration, now)
         for (name, extension), at in self.polls.items():
@@ -184,8 +189,6 @@ class Lines:
             row.poll_at = at
             self._written.endpoints[name, extension] = row
         self._causes.clear()
-        if changed:
-            integration.last_change_at = now
         return changed
 
     def _set_state(self, person: PersonRow, integration: IntegrationRow, line: Line, now: datetime) -> None:
@@ -197,6 +200,8 @@ class Lines:
                 (key, day, name, before, seconds) for day, seconds in spent(person, integration, now)
             ]
             person.line, person.line_since = state.value, int(now.timestamp())
+        is_quiet = state is LineState.DO_NOT_DISTURB
+        person.line_without_dnd = (state_without_dnd(line) if is_quiet else state).value
 
     def _store_line(self, rows: Rows, line: Line) -> None:
         for extension in rows.endpoints.keys() - line.endpoints.keys():
@@ -242,7 +247,8 @@ def set_desired(person: PersonRow, integration: IntegrationRow, line: Line, now:
     Who has no phone has no calls.
     """
     was_heard_at = heard_at(line)
-    presence = presence_of(LineState(person.line), overrides_for(integration, person.mapping))
+    overrides = overrides_for(integration, person.mapping)
+    presence = presence_of(LineState(person.line), overrides, LineState(person.line_without_dnd))
     is_changed = presence != person.desired
     if is_changed or _is_worth_noting(person.heard_at, was_heard_at):
         person.heard_at = was_heard_at

@@ -1,7 +1,7 @@
 """What is sent to Graph together for an integration, chosen from the people who are due. Pure: works on rows."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 
@@ -57,12 +57,16 @@ class Returned:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """How to choose for an integration: ``wishes`` are those of others who share its application."""
+    """How to choose for an integration: ``wishes`` are those of others who share its application.
+
+    ``left`` are the sessions that show what these wish, which end when: the others answer for them from now on.
+    """
 
     integration: IntegrationRow
     wishes: Mapping[str, Presence]
     now: datetime
     random: Random
+    left: dict[str, datetime] = field(default_factory=dict)
 
     def prepare(self, people: Collection[PersonRow]) -> tuple[PendingChange, ...]:
         return tuple(change for person in people if (change := self._prepare(person)))
@@ -70,11 +74,14 @@ class Choice:
     def _prepare(self, person: PersonRow) -> PendingChange | None:
         """Mark the person as being sent; or, when nothing is to be sent, store when the person is due next."""
         integration, now = self.integration, self.now
+        if not plan.may_show(person, integration):
+            person.waiting_since = None
         if needs_check(person, integration, now):
             person.status_due_at = now
         own = plan.change_for(person, integration, now)
         change = shared_change(person, own, self.wishes) if own else None
         if own and change is None:  # of a former account: now the next one's turn
+            self.left[own.user_id] = person.applied_until or now
             plan.mark_nothing_shown(person)
             own = plan.change_for(person, integration, now)
             change = shared_change(person, own, self.wishes) if own else None
@@ -82,8 +89,9 @@ class Choice:
             if person.applied and plan.has_ended(person, now):
                 plan.mark_nothing_shown(person)
             person.due_at = plan.next_due(person, integration, now, self.random)
+            person.waiting_since = None
             return None
         previous = AppliedState(person.applied, person.applied_user_id, person.applied_until)
         plan.mark_sending(person, change, now)
         wish = own.presence if isinstance(own, SetPresence) else None
-        return PendingChange(person.id, change, previous, person.desired_at, wish)
+        return PendingChange(person.id, change, previous, person.waiting_since, wish)

@@ -1,4 +1,4 @@
-"""Sends a round to Graph. When all of it failed, wrong credentials block sending, and an outage delays it."""
+"""Sends a round to Graph. If all failed, wrong credentials block sending; an outage, or a limit, delays it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,15 +7,25 @@ from datetime import timedelta
 from storage.queries import integrations
 from storage.tables.integrations import Integration
 from sync.credentials.store import CredentialStore
-from sync.domain.changes import Done, Failed, Outcome, Refused
+from sync.domain.changes import Failed, Outcome, Throttled
 from sync.domain.context import Context
-from sync.domain.errors import CredentialsWrong, SyncError
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import TeamsApp
 from sync.domain.services import MAX_CHANGES
 from sync.flow.rounds import Returned, Round
 from sync.presence.outcomes import send_batch
 from sync.problems import health
-from sync.teams.quota import QuotaLedger
+from sync.teams.quota import LONGEST_BLOCK, QuotaLedger
+
+
+def _error_of(outcome: Outcome) -> SyncError | None:
+    """Why it was neither accepted nor refused, None if it was."""
+    match outcome:
+        case Failed(error):
+            return error
+        case Throttled(retry_after):
+            return ServiceUnavailable(Fault.GRAPH_THROTTLED, retry_after)
+    return None
 
 
 class Sender:
@@ -36,8 +46,8 @@ class Sender:
         parts = [changes[start : start + MAX_CHANGES] for start in range(0, len(changes), MAX_CHANGES)]
         batches = await asyncio.gather(*(send_batch(service, part) for part in parts))
         outcomes = [outcome for batch in batches for outcome in batch]
-        failures = [outcome.error for outcome in outcomes if isinstance(outcome, Failed)]
-        if failures and not any(isinstance(outcome, Done | Refused) for outcome in outcomes):
+        failures = [error for outcome in outcomes if (error := _error_of(outcome))]
+        if failures and len(failures) == len(outcomes):
             return await self._back_off(integration_id, this, outcomes, failures)
         now = self._clock()
         return Returned(this, outcomes, now + health.SHORTEST_BACKOFF * self._random.uniform(1, 3))
@@ -58,7 +68,8 @@ class Sender:
 
     def _wait(self, failures: Sequence[SyncError], backoff: timedelta) -> timedelta:
         requested = max((error.retry_after or 0.0 for error in failures), default=0.0)
-        return max(backoff * self._random.uniform(0.75, 1.25), timedelta(seconds=requested))
+        wait = max(backoff * self._random.uniform(0.75, 1.25), timedelta(seconds=requested))
+        return min(wait, LONGEST_BLOCK)
 
     def _is_current(self, integration: Integration, app: TeamsApp | None) -> bool:
         try:

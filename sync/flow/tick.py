@@ -20,13 +20,15 @@ from sync.credentials.store import CredentialStore
 from sync.domain.changes import Done, Outcome, Refused, SetPresence
 from sync.domain.errors import CredentialsWrong
 from sync.domain.phone_events import CallState, Event, LineSnapshot
-from sync.domain.presence import TALKING, Presence
+from sync.domain.presence import Presence
 from sync.domain.reports import Figure
 from sync.flow.line_state import Verdict
 from sync.flow.lines import Lines, Poll, Report, Written, call_ids, rows_of
 from sync.flow.rounds import LARGEST_ROUND, Choice, Returned, Round
+from sync.presence import plan
+from sync.presence.mapping import begins_call, overrides_for
 from sync.presence.outcomes import Outcomes, PendingChange
-from sync.presence.sent_changes import is_renewal, kept
+from sync.presence.sent_changes import entry, repeated
 from sync.presence.shared_sessions import wishes
 from sync.problems import health
 from sync.scheduling import freshness
@@ -60,9 +62,9 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A change that Graph answered. ``latency`` is in seconds, None where nothing became visible by it.
+    """A change that Graph answered. ``latency`` is in seconds, None where no phone made something visible by it.
 
-    ``begins_call``: nothing was shown of the person before, who is in a call.
+    ``begins_call``: Teams begins to show a call of the person by it.
     """
 
     integration_id: str
@@ -84,7 +86,11 @@ class Sent:
         """What it counts as in reports."""
         if isinstance(self.outcome, Refused):
             return Figure.REFUSED
-        return Figure.SHOWN if self.begins_call and self.latency is not None else None
+        return Figure.SHOWN if self.begins_call and self.is_visible else None
+
+    @property
+    def is_visible(self) -> bool:
+        return self.pending.is_visible(self.outcome)
 
 
 @dataclass(slots=True)
@@ -212,29 +218,35 @@ class Tick:
         is_current = self._is_current(row, sent)
         if is_current:
             self._judge(row, returned)
-        applying = Outcomes(row, returned.retry_at if is_current else now, now, self._rules.random)
+        retry_at, done_at = returned.retry_at if is_current else now, plan.done_at(sent.selected_at, now)
+        applying = Outcomes(row, retry_at, done_at, now, self._rules.random)
         others = self._wishes(row, {each.change.user_id for each in sent.changes})
         for pending, outcome in zip(sent.changes, returned.outcomes, strict=True):
             person = self._people.rows.get(pending.person_id)
-            latency, begins_call = None, False
+            latency, is_call = None, False
             if person:
                 latency = pending.latency(person, outcome, now)
-                begins_call = pending.previous.applied is None and person.line in TALKING
+                before, overrides = pending.previous.applied, overrides_for(row, person.mapping)
+                is_call = begins_call(person.line, before, pending.shown, overrides)
                 applying.apply(person, pending, outcome, others.get(pending.change.user_id))
                 if person.due_at and person.due_at <= now:
                     self._done.due.add(key)
-            self._done.sent.append(Sent(key, pending, outcome, latency, begins_call))
+            if pending.is_visible(outcome):
+                row.last_change_at = now
+            self._done.sent.append(Sent(key, pending, outcome, latency, is_call))
 
     def _keep_sent(self) -> None:
-        """Keep what was sent for each person, and its outcome."""
-        sent = [
-            (each.pending, each.outcome)
+        """Keep what was sent for each person, and its outcome; no renewals."""
+        at = self._done.now.isoformat()
+        sent = {
+            each.pending.person_id: entry(each.pending, each.outcome, at)
             for each in self._done.sent
-            if each.pending.person_id in self._people.rows and not is_renewal(each.pending, each.outcome)
-        ]
-        if sent:
-            known = queries.sent_of(self._transaction, [pending.person_id for pending, _ in sent])
-            queries.save_sent(self._transaction, kept(sent, known, self._done.now), self._done.now)
+            if each.pending.person_id in self._people.rows
+            and (each.is_visible or not isinstance(each.outcome, Done))
+        }
+        failed = {name: repeated(each) for name, each in sent.items() if each["result"] != "done"}
+        queries.forget_newest_sent(self._transaction, failed)
+        queries.add_sent(self._transaction, sent, self._done.now)
 
     def _is_current(self, row: IntegrationRow, sent: Round) -> bool:
         """Whether the credentials were not changed while the requests were being sent."""
@@ -317,7 +329,9 @@ class Tick:
         limit = min(left, work.room)
         due = self._people.add(queries.lock_due(self._transaction, key, work.sending, now, limit))
         users = {user for person in due for user in (person.applied_user_id, person.teams_user_id) if user}
-        chosen = Choice(row, self._wishes(row, users), now, self._rules.random).prepare(due)
+        choice = Choice(row, self._wishes(row, users), now, self._rules.random)
+        chosen = choice.prepare(due)
+        queries.take_over(self._transaction, self._others(row), choice.left, now)
         self._rules.quota.reserve(row, len(chosen), now)
         has_messages = any(person.status_due_at and person.status_due_at <= now for person in due)
         self._done.rounds[key] = Round(app, chosen, len(due) == limit, None, has_messages, now)
@@ -327,9 +341,13 @@ class Tick:
 
     def _wishes(self, row: IntegrationRow, users: Collection[str]) -> Mapping[str, Presence]:
         """What others who share the application wish for these Teams users."""
-        others = {name: self._all[name] for name in self._sharing[row.id] - {row.id} if not self._is_blocked(name)}
+        others = self._others(row)
         found = queries.of_teams_users(self._transaction, others, users) if others and users else []
         return wishes(found, others, self._done.now)
+
+    def _others(self, row: IntegrationRow) -> Mapping[str, IntegrationRow]:
+        """Those who share the application, and whose credentials are not refused."""
+        return {name: self._all[name] for name in self._sharing[row.id] - {row.id} if not self._is_blocked(name)}
 
 
 def _snapshots(work: Work) -> list[LineSnapshot]:

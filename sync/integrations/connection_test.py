@@ -25,6 +25,7 @@ from sync.domain.model import Actor, CloudLinkAccount, CloudLinkCheck, Probe, Se
 from sync.domain.services import PresenceService
 from sync.integrations.account_check import check_account
 from sync.integrations.way_in import WayIn
+from sync.presence.reader import SettledReads
 from sync.problems import health
 from sync.teams.quota import QuotaLedger
 from sync.tenancy import owned
@@ -56,6 +57,7 @@ class ConnectionTest:
         self._clients = context.clients
         self._jobs = context.jobs
         self._quota = quota
+        self._reads = SettledReads(context, quota)
         self._clock = context.clock
         self._audit = AuditLog(context.database, context.clock)
         self._recheck_after = recheck_after
@@ -181,7 +183,8 @@ class ConnectionTest:
             if until:
                 raise ServiceUnavailable(Fault.GRAPH_THROTTLED, (until - now).total_seconds())
             self._quota.reserve(sharing[integration.id], 1, now)
-        await presence.read([user])
+        async with self._reads.of(integration.id, now):
+            await presence.read([user])
 
     async def _store(
         self, integration: Integration, probes: Sequence[Probe], *, healing: Collection[Service]
@@ -219,11 +222,13 @@ async def _run(*checks: Check) -> list[Probe]:
     for service, name, call in checks:
         began = perf_counter()
         error: SyncError | None = None
+        found: object = None
         try:
-            await call()
+            found = await call()
         except SyncError as raised:
             error = raised
-        probes.append(Probe(service, name, perf_counter() - began, error))
+        count = len(found) if isinstance(found, list) else None
+        probes.append(Probe(service, name, perf_counter() - began, error, count=count))
         if error:
             break
     return probes

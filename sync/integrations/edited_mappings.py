@@ -6,8 +6,9 @@ from uuid import uuid4
 from storage.queries.people.mapping import Mappings
 from storage.tables.integrations import Integration
 from sync.domain.model import FurtherMapping, Rules
+from sync.domain.presence import RESTING, Presence
 from sync.presence.further_mappings import MAX_FURTHER, further_of, mappings_of
-from sync.presence.mapping import Overrides
+from sync.presence.mapping import Overrides, presence_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,12 @@ class EditedMappings:
     def choosing(self) -> list[tuple[str, Rules]]:
         """What decides which one applies to a person."""
         return [(each.id, each.rules) for each in self.further]
+
+    @property
+    def at_rest(self) -> list[Presence | None]:
+        """What is shown of those whose phones do nothing."""
+        shown = (self.own, *(each.overrides for each in self.further))
+        return [presence_of(state, each) for each in shown for state in RESTING]
 
     def in_sql(self, integration_id: str) -> Mappings:
         return mappings_of(integration_id, self.own, self.further)

@@ -21,18 +21,18 @@ from sync.audit import Act, AuditLog, Subject
 from sync.domain.context import Context
 from sync.domain.jobs import APPLY_SCOPE, PUSH
 from sync.domain.model import Actor, Concerned, EditedMeanwhile, IntegrationView, Replay, Replayed, Rules
-from sync.domain.presence import STALE_AFTER, LineState, Presence
+from sync.domain.presence import BUSY_LINES, STALE_AFTER, LineState, Presence
 from sync.integrations.edited_mappings import EditedMappings
 from sync.integrations.views import integration_view
+from sync.people.scope.editor import first_changed
 from sync.people.scope.rules import Changes, Side, Someone, someones
-from sync.presence.further_mappings import stored_of
+from sync.presence.further_mappings import stored_mappings, stored_of
 from sync.presence.mapping import Chosen, overrides_of
 from sync.tenancy import owned
 
 SHOWN = 8
 """People whom a preview names."""
 
-NAMED = 5
 PAGE = 10
 
 Edit = Callable[[EditedMappings], EditedMappings]
@@ -83,14 +83,10 @@ class MappingEditor:
             integration = await owned(session, owner_tenant, integration_id)
             _, mappings = _edited(integration, wanted.edit)
             trial = Selection(integration_id, mappings.in_sql(integration_id), wanted.mapping_id)
-            come, go, inside = await queries.figures(session, trial)
-            counts = {Side.COME: come, Side.GO: go}
-            first = {
-                side: someones(await scope.changed(session, trial, side, "", NAMED)) if count else ()
-                for side, count in counts.items()
-            }
+            come, go, inside = await scope.figures(session, trial)
+            changes = await first_changed(session, trial, Changes(come, go, inside))
             now, first_now = await _concerned(session, integration, mappings)
-        return RulesTrial(Changes(come, go, inside, first[Side.COME], first[Side.GO]), now, tuple(first_now))
+        return RulesTrial(changes, now, tuple(first_now))
 
     async def trial_page(
         self, owner_tenant: str, integration_id: str, wanted: WantedRules, side: Side, after: str
@@ -127,15 +123,14 @@ class MappingEditor:
     async def counts(self, owner_tenant: str, integration_id: str) -> dict[str, int]:
         """How many people each further mapping applies to."""
         async with self._database.session() as session:
-            await owned(session, owner_tenant, integration_id)
-            return await queries.counts(session, integration_id)
+            integration = await owned(session, owner_tenant, integration_id)
+            return await queries.counts(session, integration_id, stored_mappings(integration))
 
     async def save(
         self, owner_tenant: str, integration_id: str, revision: int, chosen: Chosen, by: Actor, mapping_id: str = ""
     ) -> tuple[IntegrationView, int]:
         """Store what is shown for each state, also of who is in it now; returns for how many that changes Teams."""
-        facts = {state.value: presence.activity if presence else "" for state, presence in chosen.items()}
-        subject = Subject(owner_tenant, integration_id)
+        subject, facts = Subject(owner_tenant, integration_id), _facts(chosen)
         return await self._store(
             subject, revision, by, facts, mapping_id, lambda now: now.having(mapping_id, overrides_of(chosen))
         )
@@ -174,7 +169,7 @@ class MappingEditor:
         mapping_id: str,
         edit: Edit,
     ) -> tuple[IntegrationView, int]:
-        """People on the phone change with it; to whom else another mapping applies then, a job stores in slices.
+        """People on the phone change with it; of all others a job stores in slices what another mapping shows.
 
         A crash after this leaves both due.
         """
@@ -182,7 +177,7 @@ class MappingEditor:
             before = await owned(session, subject.owner_tenant, subject.id, revision, lock=True)
             now, wanted = _edited(before, edit)
             values: dict[str, Any] = {"mapping": dict(wanted.own), "further": stored_of(wanted.further)}
-            if is_rearranged := now.choosing != wanted.choosing:
+            if is_rearranged := (now.choosing, now.at_rest) != (wanted.choosing, wanted.at_rest):
                 values["scope_pending"] = True
             edited = await integrations.update_if_unchanged(session, before, revision, values)
             if edited is None:
@@ -198,9 +193,9 @@ class MappingEditor:
 
     async def _apply(self, session: AsyncSession, integration: Integration, mappings: Mappings) -> int:
         """Show by ``mappings`` who is on the phone; returns for how many that changes Teams."""
-        at, is_busy = self._clock(), col(Person.line).in_(list(mappings.own))
+        at, is_busy = self._clock(), col(Person.line).in_(BUSY_LINES)
         changed, _ = await queries.concerned(session, integration, mappings, 0)
-        await queries.apply(session, integration, mappings, current_cause(), at, at - STALE_AFTER, is_busy)
+        await queries.apply(session, integration, mappings, current_cause(), at, is_busy)
         return changed
 
 
@@ -221,6 +216,12 @@ async def _concerned(
     return count, [
         Concerned(name, LineState(line), _presence(before), _presence(after)) for name, line, before, after in first
     ]
+
+
+def _facts(chosen: Chosen) -> dict[str, str]:
+    """For the history: what differs from Mitel's defaults."""
+    stored = overrides_of(chosen)
+    return {state: value.rpartition("/")[2] if value else "clear" for state, value in stored.items()}
 
 
 def _presence(value: str | None) -> Presence | None:

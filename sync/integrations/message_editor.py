@@ -8,7 +8,7 @@ from sync.audit import Act, AuditLog, Subject
 from sync.domain.context import Context
 from sync.domain.jobs import PUSH_STATUS_MESSAGE
 from sync.domain.model import Actor, EditedMeanwhile, IntegrationView
-from sync.domain.presence import BUSY_LINES, LineState
+from sync.domain.presence import LineState
 from sync.integrations.views import integration_view
 from sync.tenancy import owned
 
@@ -37,7 +37,7 @@ class MessageEditor:
             edited = await integrations.update_if_unchanged(session, before, revision, {"status_texts": stored})
             if edited is None:
                 raise EditedMeanwhile(integration_id)
-            await status_messages.make_due(session, integration_id, BUSY_LINES, self._clock())
+            await status_messages.make_due(session, integration_id, self._clock())
             await self._audit.record(session, Act.STATUS_TEXT, by, edited, facts)
             view = integration_view(edited)
         await self._jobs.defer(PUSH_STATUS_MESSAGE, integration_id)

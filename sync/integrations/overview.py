@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from storage.queries import events as event_store
 from storage.queries import integrations, monitors
 from storage.queries.health import problems
 from storage.queries.people import directory, people
+from storage.tables.integrations import Integration
 from storage.tables.problems import Problem
 from sync.domain.context import Context
-from sync.domain.model import Freshness, Preview, Status, Unmatched
+from sync.domain.model import Freshness, Preview, Proof, Service, Status, Unmatched
 from sync.domain.presence import TALKING
 from sync.integrations.views import SHOWING, integration_view, preview_of, shown_since
 from sync.people.directory_sync import DirectorySync
@@ -64,24 +65,26 @@ class Overview:
         return preview_of([row async for rows in directory.present(self._database, integration_id) for row in rows])
 
     async def status(self, owner_tenant: str, integration_id: str, *, rehearsed: Problem | None = None) -> Status:
-        """The integration's state as stored; no service is called. As if it had the problem ``rehearsed``, too."""
+        """The integration's state as stored; no service is called. As if ``rehearsed`` was its only problem."""
         now = self._clock()
         async with self._database.session() as session:
             integration = await owned(session, owner_tenant, integration_id)
-            opened = await problems.list_open(session, integration_id)
-            opened += [rehearsed] if rehearsed else []
+            opened = [rehearsed] if rehearsed else await problems.list_open(session, integration_id)
             counts = await people.counts(session, integration_id, TALKING)
             unknown = await event_store.list_unknown_states(session, integration_id)
             monitors_open = await monitors.count_open_tasks(session, integration_id)
-            enabled = await integrations.count_enabled(session, owner_tenant)
             proven = await proof.proof_of(session, integration_id)
             healed_at = await problems.last_healed(session, integration_id, SHOWING)
             delay = await delay_of(session, integration_id, now)
             shown, missing = await people.wished(session, integration_id)
             day = await counted(session, integration_id, now - DAY, now)
-        freshness = freshness_of(integration, now, public=self._reach.has_public_url)
-        if rehearsed and rehearsed.service == EVENTS:
-            freshness = Freshness.MISSED
+            freshness = freshness_of(integration, now, public=self._reach.has_public_url)
+            if rehearsed and rehearsed.service == EVENTS:
+                freshness = Freshness.MISSED
+            worst_age = WEBHOOK_AGE
+            if freshness is not Freshness.LIVE:
+                enabled = await integrations.count_enabled(session, owner_tenant)
+                worst_age = self._poll_seconds(counts.matched, enabled)
         return Status(
             integration=integration_view(integration),
             service_health=health.service_health(opened),
@@ -91,7 +94,7 @@ class Overview:
             waiting=counts.waiting,
             last_change_at=integration.last_change_at,
             freshness=freshness,
-            worst_age=WEBHOOK_AGE if freshness is Freshness.LIVE else self._poll_seconds(counts.matched, enabled),
+            worst_age=worst_age,
             unknown_states=tuple(unknown),
             monitors_open=monitors_open,
             not_shown=_by_reason(counts.left_out),
@@ -104,12 +107,21 @@ class Overview:
             lists_shrunk=tuple(row.facts for row in opened if row.service == LISTS),
             groups_unread=tuple(row.facts for row in opened if row.service == GROUPS),
             day=tuple(day.parts(now, PARTS, PART_HOURS)),
+            answered=_answered(integration, proven),
         )
 
     def _poll_seconds(self, phones: int, enabled: int) -> int:
         """Seconds between two polls of a phone: the interval, or how long a round over all phones takes."""
         pause = pause_between_chunks(enabled).total_seconds()
         return int(max(self._reach.poll_every.total_seconds(), phones / CHUNK * pause))
+
+
+def _answered(integration: Integration, proven: Proof) -> dict[Service, datetime]:
+    """When CloudLink and Graph last answered."""
+    cloudlink = (integration.polled_at, integration.subscription_checked_at, integration.last_webhook_at)
+    graph = (proven.read_at, integration.last_change_at, integration.matched_at)
+    by_service = {Service.CLOUDLINK: cloudlink, Service.GRAPH: graph}
+    return {service: max(at for at in times if at) for service, times in by_service.items() if any(times)}
 
 
 def _by_reason(left_out: Mapping[str, int]) -> tuple[tuple[Unmatched, int], ...]:

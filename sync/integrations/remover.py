@@ -4,12 +4,13 @@ The removal continues after a restart. Presence that cannot be cleared in time i
 within four hours (Graph reference, presence: setPresence).
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
 from storage.queries import integrations
 from storage.queries.people import people
+from storage.tables.integrations import Integration
 from sync.audit import Act, AuditLog
 from sync.domain.context import Context
 from sync.domain.errors import SyncError
@@ -17,6 +18,7 @@ from sync.domain.jobs import PUSH, REMOVE, SHOW_REMOVED
 from sync.domain.model import BOT
 from sync.integrations.left_quota import leave_quota
 from sync.phones.subscriptions import Subscriptions
+from sync.presence.plan import SESSION_SECONDS
 
 log = structlog.get_logger()
 
@@ -24,6 +26,9 @@ CHECK_INTERVAL = timedelta(seconds=2)
 
 LONG = timedelta(seconds=8)
 """The chat shows the end of a shorter removal itself."""
+
+BREAK, AGAIN = timedelta(minutes=1), timedelta(minutes=2)
+"""After a break of this length, in which the process was away, clearing may take so long, whatever the timeout."""
 
 
 class Remover:
@@ -36,6 +41,7 @@ class Remover:
         self._clock = context.clock
         self._timeout = timeout
         self._audit = AuditLog(context.database, context.clock)
+        self._tries: dict[str, tuple[datetime, datetime]] = {}
 
     async def remove(self, integration_id: str) -> None:
         """The job: delete the integration once none of its presence is shown, or the timeout has passed."""
@@ -45,7 +51,7 @@ class Remover:
             left = await people.count_shown(session, integration_id)
         if integration is None or integration.removing_since is None:
             return
-        if left and now < integration.removing_since + self._timeout:
+        if left and now < self._deadline(integration, now):
             await self._jobs.defer(PUSH, integration_id)
             await self._jobs.defer(REMOVE, integration_id, at=now + CHECK_INTERVAL)
             return
@@ -59,4 +65,15 @@ class Remover:
             await leave_quota(session, integration_id, now)
             await self._audit.record(session, Act.REMOVED, BOT, integration, {"left": left} if left else {})
             await integrations.delete_one(session, integration_id)
+        self._tries.pop(integration_id, None)
         log.info("integration_removed", integration=integration_id, presences_left_to_expire=left)
+
+    def _deadline(self, integration: Integration, now: datetime) -> datetime:
+        """When to give up; not before this process has tried for a while, unless no session can be left then."""
+        began = integration.removing_since or now
+        since, last = self._tries.get(integration.id, (now, now))
+        if abs(now - last) > BREAK:
+            since = now
+        self._tries[integration.id] = since, now
+        expired = began + timedelta(seconds=SESSION_SECONDS)
+        return max(began + self._timeout, min(since + min(AGAIN, self._timeout), expired))

@@ -6,15 +6,16 @@ presence: setPresence); events of an old subscription are not accepted any more.
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
+from storage.flow.queries import take_over
 from storage.queries import integrations
 from storage.queries.people import people
 from storage.tables.integrations import Integration
 from sync.credentials.store import CredentialStore
-from sync.domain.changes import Change, ClearPresence, Done, SetPresence
+from sync.domain.changes import Change, ClearPresence, Done, Outcome, SetPresence
 from sync.domain.context import Context
 from sync.domain.errors import SyncError
 from sync.domain.services import MAX_CHANGES
@@ -54,35 +55,51 @@ class TenantTeardown:
         """Clear the presence of these users with the credentials that ``integration`` holds, within the quota."""
         if not user_ids:
             return
-        cleared = 0
+        outcomes: list[Outcome] = []
+        began = self._clock()
         try:
             app = self._credentials.app(integration)
             service = self._clients.presence(app)
-            changes = await self._changes(integration, await self._reserve(integration, user_ids))
+            changes = await self._changes(integration, await self._reserve(integration, user_ids, began))
             async with asyncio.timeout(self._timeout):
                 for start in range(0, len(changes), MAX_CHANGES):
-                    outcomes = await service.push(changes[start : start + MAX_CHANGES])
-                    cleared += sum(isinstance(outcome, Done) for outcome in outcomes)
+                    outcomes += await service.push(changes[start : start + MAX_CHANGES])
             self._clients.forget(app)
         except (SyncError, TimeoutError) as error:
             log.warning("old_tenant_unreachable", integration=integration.id, error=type(error).__name__)
+        if outcomes:
+            await self._settle(integration, outcomes, began)
+        cleared = sum(isinstance(outcome, Done) for outcome in outcomes)
         left = len(user_ids) - cleared
         log.info("old_tenant_cleared", integration=integration.id, cleared=cleared, left_to_expire=left)
 
-    async def _reserve(self, integration: Integration, user_ids: Sequence[str]) -> Sequence[str]:
+    async def _reserve(self, integration: Integration, user_ids: Sequence[str], now: datetime) -> Sequence[str]:
         """As many of these users as the quota of its application has room for: they are counted."""
-        now = self._clock()
         async with self._database.writing() as session:
             spenders = await spenders_of(session, integration, now)
             room = self._quota.allowance(spenders, now)[1]
             self._quota.reserve(spenders[0], len(user_ids[:room]), now)
         return user_ids[:room]
 
+    async def _settle(self, integration: Integration, outcomes: Sequence[Outcome], reserved_at: datetime) -> None:
+        """Count what was answered from now on; what was not counts as in flight."""
+        now = self._clock()
+        async with self._database.writing() as session:
+            spender = (await spenders_of(session, integration, now))[0]
+            self._quota.settle(spender, len(outcomes), reserved_at, now)
+            self._quota.block_if_throttled(spender, outcomes, now)
+
     async def _changes(self, integration: Integration, user_ids: Sequence[str]) -> list[Change]:
-        """What to send for each user: what another integration with the same application wishes, else nothing."""
+        """What to send for each user: what another integration with the same application wishes, else nothing.
+
+        The others answer for what they wish from now on.
+        """
+        now = self._clock()
         async with self._database.session() as session:
             sharing = await integrations.list_sharing(session, integration)
-            wishes = await wishes_of_others(session, sharing, user_ids, self._clock())
+            wishes = await wishes_of_others(session, sharing, user_ids, now)
+        left = dict.fromkeys(wishes, now + timedelta(seconds=SESSION_SECONDS))
+        await self._database.transact(lambda one: take_over(one, [each.id for each in sharing], left, now))
         return [
             SetPresence(user_id, wishes[user_id], SESSION_SECONDS) if user_id in wishes else ClearPresence(user_id)
             for user_id in user_ids

@@ -8,12 +8,11 @@ must be idempotent, and may find nothing to do: it reads from the database what 
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from core.shutdown import ShutdownDeadline
-from storage.transaction import Transaction
 from sync.domain.jobs import JobFunction, JobName
 from sync.jobs.runs import DRAIN_SECONDS, SHARE, Owners, QueueConfig, job_run, record_failure, retry_delay
 
@@ -29,7 +28,7 @@ class LocalJobs:
     """Jobs as tasks of this process, lost when it ends: at start, the scheduler finds again what is due."""
 
     works = True
-    shared = False
+    shared = None
 
     def __init__(self, config: QueueConfig) -> None:
         self._clock = config.clock
@@ -44,6 +43,8 @@ class LocalJobs:
         self._in_use: Counter[_Share] = Counter()
         self._running: dict[JobName, asyncio.Task[None]] = {}
         self._timers: dict[JobName, datetime] = {}
+        self._next_check: datetime | None = None
+        self._is_sooner = asyncio.Event()
         self._failures: dict[JobName, int] = {}
         self._open = False
         self._metrics.jobs_running.set_function(lambda: len(self._running))
@@ -64,7 +65,7 @@ class LocalJobs:
         if at is None or at <= self._clock():
             self._start((job, key))
         else:
-            self._timers[job, key] = min(at, self._timers.get((job, key), at))
+            self._set_timer((job, key), min(at, self._timers.get((job, key), at)))
 
     async def defer_all(self, names: Iterable[JobName]) -> None:
         wanted = list(names)
@@ -75,10 +76,6 @@ class LocalJobs:
     async def queued(self, job: str) -> set[str]:
         waiting = [name for names in self._waiting.values() for name in names]
         return {key for name, key in (*waiting, *self._timers, *self._running) if name == job}
-
-    def held(self, transaction: Transaction, job: str, keys: Iterable[str]) -> set[str]:
-        """All: nobody else runs jobs."""
-        return set(keys)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -139,8 +136,13 @@ class LocalJobs:
 
     def _retry(self, name: JobName, error: Exception) -> None:
         failures = self._failures[name] = self._failures.get(name, 0) + 1
-        self._timers[name] = self._clock() + retry_delay(failures, self._random)
+        self._set_timer(name, self._clock() + retry_delay(failures, self._random))
         record_failure(self._metrics, *name, error)
+
+    def _set_timer(self, name: JobName, at: datetime) -> None:
+        self._timers[name] = at
+        if self._next_check and at < self._next_check:
+            self._is_sooner.set()
 
     async def _run_timers(self) -> None:
         before = self._clock()
@@ -151,7 +153,12 @@ class LocalJobs:
             for name in [name for name, at in self._timers.items() if at <= now]:
                 del self._timers[name]
                 self._start(name)
-            await asyncio.sleep(self._pause(now))
+            pause = self._pause(now)
+            self._next_check = now + timedelta(seconds=pause)
+            self._is_sooner.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._is_sooner.wait()
 
     def _adjust_timers(self, set_back: timedelta) -> None:
         """After the clock was set back: a job due in a minute must not wait for a day."""

@@ -6,29 +6,23 @@ same job queued in the meantime. A job that is to run again is queued again.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 
 import structlog
-from procrastinate import App, JobContext, PsycopgConnector
+from procrastinate import App, JobContext
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import DeleteJobCondition
-from psycopg import AsyncConnection
 from psycopg import Error as PostgresError
 
 from core.logging import describe_error
 from core.shutdown import SHUTDOWN_SECONDS, ShutdownDeadline
 from storage.transaction import Transaction
 from sync.domain.jobs import JobFunction, JobName
-from sync.jobs.postgres_queue import (
-    SLOTS,
-    FairJobManager,
-    PostgresQueue,
-    StartedJob,
-    create_tables,
-    still_started,
-)
+from sync.jobs.fair_manager import SLOTS, FairJobManager
+from sync.jobs.postgres_connector import RetryingConnector
+from sync.jobs.postgres_queue import PostgresQueue, StartedJob, create_tables, still_started
 from sync.jobs.runs import DRAIN_SECONDS, Owners, QueueConfig, job_run, record_failure, retry_delay
 from sync.jobs.worker_locks import WorkerLocks
 
@@ -44,9 +38,6 @@ RESTART_DELAY = 1.0
 CANCEL_AGAIN = 5.0
 """Seconds until what does not end is cancelled again: Python 3.11's ``wait_for`` may lose a cancellation."""
 
-CONNECTIONS = 8
-CONNECT_TIMEOUT = 3.0
-
 log = structlog.get_logger()
 
 
@@ -56,8 +47,6 @@ class PostgresJobs:
     Of each job and key at most one is waiting, one running, and one set for later.
     """
 
-    shared = True
-
     def __init__(self, conninfo: str, config: QueueConfig, *, works: bool = True) -> None:
         self._conninfo = conninfo
         self._clock = config.clock
@@ -66,15 +55,7 @@ class PostgresJobs:
         self._tick = config.tick
         self._deadline = config.deadline or ShutdownDeadline(DRAIN_SECONDS)
         self.works = works
-        self._app = App(
-            connector=PsycopgConnector(
-                conninfo=conninfo,
-                min_size=1,
-                max_size=CONNECTIONS,
-                timeout=CONNECT_TIMEOUT,
-                configure=_commit_each,
-            )
-        )
+        self._app = App(connector=RetryingConnector(conninfo))
         self._locks = WorkerLocks(conninfo)
         self._manager = FairJobManager(self._app.connector, self._locks)
         self._app.job_manager = self._manager
@@ -115,8 +96,7 @@ class PostgresJobs:
         await create_tables(self._conninfo)
         async with self._app.open_async(), aclosing(self._locks):
             if self.works:
-                workers = [self._work(lane, slots) for lane, slots in SLOTS.items()]
-                self._tasks = [asyncio.create_task(each) for each in (*workers, self._rescue())]
+                self._tasks = [asyncio.create_task(each) for each in (self._work(), self._rescue())]
             try:
                 yield
             finally:
@@ -134,9 +114,16 @@ class PostgresJobs:
     async def queued(self, job: str) -> set[str]:
         return await self._queue.keys_of(job)
 
+    @property
+    def shared(self) -> "PostgresJobs":
+        return self
+
     def held(self, transaction: Transaction, job: str, keys: Iterable[str]) -> set[str]:
         ids = {self._ids[job, key]: key for key in keys if (job, key) in self._ids}
         return {ids[job_id] for job_id in still_started(transaction, ids)} if ids else set()
+
+    def hand_over(self, transaction: Transaction, job: str, owners: Mapping[str, str]) -> None:
+        self._queue.hand_over(transaction, job, owners)
 
     async def _drain(self) -> None:
         """Start no more jobs; let running ones finish until the deadline, then queue them again."""
@@ -151,16 +138,15 @@ class PostgresJobs:
             for task in self._tasks:
                 task.cancel()
 
-    async def _work(self, lane: str, slots: int) -> None:
-        """Run a lane's jobs until the end: a worker ends when its database goes away, so start another.
+    async def _work(self) -> None:
+        """Run jobs until the end: a worker ends when its database goes away, so start another.
 
         Cancelled while its database is away, procrastinate's worker raises the database's error instead.
         """
         while not self._closing:
             try:
                 await self._app.run_worker_async(
-                    queues=[lane],
-                    concurrency=slots,
+                    concurrency=sum(SLOTS.values()),
                     fetch_job_polling_interval=self._tick,
                     delete_jobs=DeleteJobCondition.ALWAYS,
                     install_signal_handlers=False,
@@ -217,8 +203,3 @@ class PostgresJobs:
 
     def _is_lost(self, job: StartedJob) -> bool:
         return job.is_abandoned or (job.worker_id in self._locks.worker_ids and job.id not in self._running)
-
-
-async def _commit_each(connection: AsyncConnection) -> None:
-    """The queue's statements are transactions each: without it each takes two round trips more."""
-    await connection.set_autocommit(True)

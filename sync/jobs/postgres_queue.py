@@ -1,47 +1,27 @@
 """The table of queued jobs in PostgreSQL: of each job and key at most one is waiting and one set for later."""
 
-from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import structlog
-from procrastinate import App, PsycopgConnector, sql
-from procrastinate.connector import BaseConnector
+from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
-from procrastinate.jobs import Job, Notification, Status
-from procrastinate.manager import JobManager, NotificationCallback
+from procrastinate.jobs import Job, Status
 from psycopg import AsyncConnection
 
 from core.clock import Clock
 from storage.transaction import Transaction, listed
 from sync.domain.jobs import JobName
-from sync.jobs.runs import SHARE, Owners
-from sync.jobs.worker_locks import FIRST_LOCK, WorkerLocks
-
-URGENT: Final = "urgent"
-ORDINARY: Final = "default"
-"""The lanes: each has slots of its own. A job's queue is its lane and the tenant whose job it is."""
-
-SLOTS: Final = {URGENT: 16, ORDINARY: 16}
-"""Jobs that one process runs at the same time in each lane: no other job holds up a change for Teams."""
-RESERVED: Final = 4
-"""The last slots of a lane are for tenants that have none: a few that take their share leave room for others."""
+from sync.jobs.fair_manager import ORDINARY, URGENT
+from sync.jobs.runs import Owners
+from sync.jobs.worker_locks import FIRST_LOCK
 
 SCHEMA_LOCK: Final = 0xC10E
 """The advisory lock held while the tables are created."""
 
 log = structlog.get_logger()
-
-
-_OPEN_QUEUES = """ARRAY(
-    SELECT DISTINCT queue_name FROM procrastinate_jobs
-        WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now())
-            AND split_part(queue_name, ':', 1) = ANY(%(queues)s::varchar[])
-            AND queue_name <> ALL(%(full)s::varchar[])
-)::varchar[]"""
-"""The queues of the worker's lanes that have due jobs, without those of tenants that have their share."""
 
 
 _STARTED = """
@@ -58,6 +38,22 @@ WHERE id IN (SELECT CAST(each.0 AS bigint) FROM each(?)) AND status = 'doing' FO
 """
 
 
+_HAND_OVER = """
+INSERT INTO procrastinate_jobs (queue_name, task_name, priority, lock, queueing_lock, args)
+VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+"""
+
+_BRING_FORWARD = """
+WITH brought AS (
+    UPDATE procrastinate_jobs SET scheduled_at = %(at)s
+        WHERE status = 'todo' AND queueing_lock = %(queueing_lock)s AND scheduled_at > %(at)s RETURNING id
+)
+SELECT pg_notify('procrastinate_any_queue_v1', json_build_object('type', 'job_inserted', 'job_id', id)::text)
+    FROM brought
+"""
+"""The notification is that of procrastinate's own trigger for a job that is added."""
+
+
 class StartedJob(NamedTuple):
     """A job that is being run. ``is_abandoned``: its worker does not hold its lock, or has no recent heartbeat."""
 
@@ -70,88 +66,6 @@ class StartedJob(NamedTuple):
 def still_started(transaction: Transaction, job_ids: Iterable[int]) -> set[int]:
     """Those of these jobs that no other worker has taken over, nor does before the transaction ends."""
     return {job_id for (job_id,) in transaction.rows(_STILL_STARTED, listed(map(str, job_ids)))}
-
-
-class FairJobManager(JobManager):
-    """Gives a worker, which names its lanes, jobs of tenants that have less than ``SHARE`` of its slots.
-
-    It has a worker's lock as long as the worker is registered.
-    """
-
-    fetch_query = sql.queries["fetch_job"].replace("%(queues)s::varchar[]", _OPEN_QUEUES)
-
-    def __init__(self, connector: BaseConnector, locks: WorkerLocks) -> None:
-        super().__init__(connector)
-        self._locks = locks
-        self._in_use: Counter[tuple[int | None, str]] = Counter()
-        self._listeners: dict[NotificationCallback, Collection[str]] = {}
-        self._notifications = 0
-
-    async def register_worker(self) -> int:
-        worker_id = await super().register_worker()
-        await self._locks.hold(worker_id)
-        return worker_id
-
-    async def unregister_worker(self, worker_id: int) -> None:
-        self._locks.release(worker_id)
-        await super().unregister_worker(worker_id)
-
-    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
-        """Search again after a notification that came during the search: the worker forgets it afterwards."""
-        row, seen = None, -1
-        while row is None and seen != self._notifications:
-            seen = self._notifications
-            row = await self._fetch_row(queues, worker_id)
-        if row is None:
-            return None
-        job = Job.from_row(row)
-        if ":" in job.queue:
-            self._in_use[worker_id, job.queue] += 1
-        return job
-
-    async def _fetch_row(self, queues: Iterable[str] | None, worker_id: int) -> dict[str, Any] | None:
-        in_use = {queue: count for (worker, queue), count in self._in_use.items() if worker == worker_id}
-        slots = sum(SLOTS[lane] for lane in queues or SLOTS)
-        share = SHARE if sum(in_use.values()) < slots - RESERVED else 1
-        full = [queue for queue, count in in_use.items() if count >= share]
-        row = await self.connector.execute_query_one_async(
-            query=self.fetch_query, queues=queues, full=full, worker_id=worker_id
-        )
-        return row if row["id"] is not None else None
-
-    async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
-        """As the base class; what waited for its lock or its tenant's share starts without waiting for a poll."""
-        try:
-            await super().finish_job(job, status, delete_job)
-        finally:
-            name = (job.worker_id, job.queue)
-            self._in_use[name] -= 1
-            if self._in_use[name] <= 0:
-                del self._in_use[name]
-        await self.search_again(job.queue)
-
-    async def search_again(self, queue: str = "") -> None:
-        """A job may have become free without being queued: in this queue, or in any."""
-        self._notifications += 1
-        lane = queue.partition(":")[0]
-        for listener, lanes in self._listeners.items():
-            if not lane or lane in lanes:
-                await listener(channel=queue, notification={"type": "job_inserted", "job_id": 0})
-
-    async def _notify(self, *, channel: str, notification: Notification) -> None:
-        self._notifications += 1
-        for listener in self._listeners:
-            await listener(channel=channel, notification=notification)
-
-    async def listen_for_jobs(
-        self, *, on_notification: NotificationCallback, queues: Iterable[str] | None = None
-    ) -> None:
-        """Listen for every queue: the names of the tenants' queues are not known in advance."""
-        self._listeners[on_notification] = tuple(queues or SLOTS)
-        try:
-            await super().listen_for_jobs(on_notification=self._notify)
-        finally:
-            del self._listeners[on_notification]
 
 
 class PostgresQueue:
@@ -172,17 +86,25 @@ class PostgresQueue:
         if at is not None:
             at = await self._in_database_time(at)
         try:
-            await self._app.job_manager.defer_job_async(self._row(name, at, failures))
+            await self._app.job_manager.defer_job_async(self._row(name, self._owners.of(name[1]), at, failures))
         except AlreadyEnqueued:
             if at is not None:
                 await self._bring_forward(_timer_lock(name), at)
+
+    def hand_over(self, transaction: Transaction, job: str, owners: Mapping[str, str]) -> None:
+        """Queue the job for each key, whose tenant is given with it; what waits already is left out. Blocking."""
+        rows = [self._row((job, key), owner) for key, owner in sorted(owners.items())]
+        transaction.write(
+            _HAND_OVER,
+            [(row.queue, job, row.priority, row.lock, row.queueing_lock, row.task_kwargs) for row in rows],
+        )
 
     async def enqueue_all(self, names: Iterable[JobName]) -> None:
         """Queue these now, in one statement: those that wait already are left out."""
         wanted = list(dict.fromkeys(names))
         await self._owners.load(key for _, key in wanted)
         waiting = await self._waiting_locks(_waiting_lock(name) for name in wanted)
-        rows = [self._row(name) for name in wanted if _waiting_lock(name) not in waiting]
+        rows = [self._row(name, self._owners.of(name[1])) for name in wanted if _waiting_lock(name) not in waiting]
         try:
             if rows:
                 await self._app.job_manager.batch_defer_jobs_async(rows)
@@ -228,10 +150,11 @@ class PostgresQueue:
         log.warning("job_taken_over", job=name, key=key)
 
     async def _waiting_locks(self, locks: Iterable[str]) -> set[str]:
-        query = "SELECT queueing_lock FROM procrastinate_jobs WHERE status = 'todo' AND queueing_lock = ANY(%s)"
-        async with self._app.connector.pool.connection() as connection:  # type: ignore[attr-defined]
-            rows = await (await connection.execute(query, [list(locks)])).fetchall()
-        return {lock for (lock,) in rows}
+        query = (
+            "SELECT queueing_lock FROM procrastinate_jobs WHERE status = 'todo' AND queueing_lock = ANY(%(locks)s)"
+        )
+        rows = await self._app.connector.execute_query_all_async(query, locks=list(locks))
+        return {row["queueing_lock"] for row in rows}
 
     async def _in_database_time(self, at: datetime) -> datetime:
         """``at`` by the clock of the database, which says when a job is due: this machine's may differ."""
@@ -241,17 +164,13 @@ class PostgresQueue:
         return due_at
 
     async def _bring_forward(self, queueing_lock: str, at: datetime) -> None:
-        await self._app.connector.execute_query_async(
-            "UPDATE procrastinate_jobs SET scheduled_at = LEAST(scheduled_at, %(at)s)"
-            " WHERE status = 'todo' AND queueing_lock = %(queueing_lock)s",
-            at=at,
-            queueing_lock=queueing_lock,
-        )
+        """Set the timer earlier if it is later, and have the workers notice."""
+        await self._app.connector.execute_query_async(_BRING_FORWARD, at=at, queueing_lock=queueing_lock)
 
-    def _row(self, name: JobName, at: datetime | None = None, failures: int = 0) -> Job:
+    def _row(self, name: JobName, owner: str, at: datetime | None = None, failures: int = 0) -> Job:
         """A job that is due has priority over timers: an older timer of the same lock would block it."""
         job, key = name
-        lane, owner = URGENT if job in self.urgent else ORDINARY, self._owners.of(key)
+        lane = URGENT if job in self.urgent else ORDINARY
         return Job(
             id=None,
             queue=f"{lane}:{_short(owner)}" if owner else lane,

@@ -21,6 +21,7 @@ from sync.domain.jobs import MATCH, POLL, POLL_NOW, PUSH
 from sync.domain.model import Service
 from sync.domain.phone_events import CloudLinkUser
 from sync.domain.services import Account
+from sync.jobs.runs import retry_delay
 from sync.people import sudden_loss, unmatched_alert
 from sync.people.difference import Difference, difference, in_slices, is_unchanged, together, wanted_of
 from sync.people.directory_mirror import DirectoryMirror, Reading
@@ -43,6 +44,8 @@ class DirectorySync:
         self._clients = context.clients
         self._jobs = context.jobs
         self._clock = context.clock
+        self._random = context.random
+        self._failures: dict[str, int] = {}
         self._mirror = DirectoryMirror(context, credentials)
         self._groups = Groups(context, credentials)
 
@@ -56,9 +59,17 @@ class DirectorySync:
             has_new = await self.refresh(integration)
         except SyncError as error:
             await health.record_failure(self._database, integration, error, self._clock())
+            await self._try_again(integration_id)
             return
+        self._failures.pop(integration_id, None)
         await self._jobs.defer(PUSH, integration_id)
         await self._jobs.defer(POLL if has_new else POLL_NOW, integration_id)
+
+    async def _try_again(self, integration_id: str) -> None:
+        """With the backoff of failed jobs: sending presence closes the problem, and proves nothing of lists."""
+        failures = self._failures[integration_id] = self._failures.get(integration_id, 0) + 1
+        at = self._clock() + retry_delay(failures, self._random)
+        await self._jobs.defer(MATCH, integration_id, at=at)
 
     async def refresh(self, integration: Integration, *, is_expected: bool = False) -> bool:
         """Read both directories and groups, match, store and judge; returns whether people are newly matched.
@@ -71,20 +82,21 @@ class DirectorySync:
         return has_new
 
     async def _match(self, integration: Integration, *, is_expected: bool) -> bool:
-        chosen = await self.chosen(integration.id)
+        asked_at, chosen = self._clock(), await self.chosen(integration.id)
         users = await self._clients.phones(self._credentials.account(integration)).users()
         reading = await self._mirror.refresh(integration, chosen)
         is_known = reading.is_matched and not is_expected
         if is_known and await is_unchanged(self._database, integration.id, users, reading.matched):
-            await self._finish(integration.id, Difference({}), reading)
+            await self._finish(integration.id, asked_at, Difference({}), reading)
             return False
         accounts = await self._mirror.accounts(integration.id)
         wanted = await asyncio.to_thread(wanted_of, users, accounts, matches_proxies(integration), chosen)
         found = await difference(self._database, integration.id, wanted)
         loss = None if is_expected else sudden_loss.find(found.losses())
-        if not await self._is_believed(integration.id, loss):
+        if not await self._is_believed(integration.id, asked_at, loss):
             return False
-        await self._store(integration.id, found, chosen, reading)
+        await self._store(integration.id, found, chosen)
+        await self._finish(integration.id, asked_at, found, replace(reading, matched=found.matched_now))
         return found.has_new
 
     async def read(self, integration: Integration) -> tuple[list[CloudLinkUser], Sequence[Account]]:
@@ -98,9 +110,7 @@ class DirectorySync:
         async with self._database.session() as session:
             return await directory_people.chosen(session, integration_id)
 
-    async def _store(
-        self, integration_id: str, found: Difference, chosen: Mapping[str, str], reading: Reading
-    ) -> None:
+    async def _store(self, integration_id: str, found: Difference, chosen: Mapping[str, str]) -> None:
         """Store what differs."""
         now = self._clock()
         for part in in_slices(found.changed, together(found), SLICE):
@@ -112,29 +122,29 @@ class DirectorySync:
                 await store_people(session, integration_id, wanted, chosen, now)
                 stored = col(Person.cloudlink_user_id).in_(part)
                 await judge(session, integration, self._clock, stored)
-        await self._finish(integration_id, found, replace(reading, matched=found.matched_now))
 
-    async def _is_believed(self, integration_id: str, loss: Loss | None) -> bool:
+    async def _is_believed(self, integration_id: str, asked_at: datetime, loss: Loss | None) -> bool:
         """Whether to store the reading; if not, a second one is queued, which reads everything itself."""
         now = self._clock()
         async with self._database.writing() as session:
             integration = await integrations.get_for_update(session, integration_id)
             if integration is None:
                 return False
-            integration.matched_at = now
             if await sudden_loss.is_believed(session, integration_id, loss, now):
                 return True
+            integration.matched_at = asked_at
             await self._mirror.distrust(session, integration_id)
         await self._jobs.defer(MATCH, integration_id, at=now + sudden_loss.CONFIRM_AFTER)
         return False
 
-    async def _finish(self, integration_id: str, found: Difference, reading: Reading) -> None:
+    async def _finish(self, integration_id: str, asked_at: datetime, found: Difference, reading: Reading) -> None:
+        """Of what changes while the directories are read nothing may be known: the time is when they were asked."""
         now = self._clock()
         async with self._database.writing() as session:
             integration = await integrations.get_for_update(session, integration_id)
             if integration is None:
                 return
-            integration.matched_at = now
+            integration.matched_at = asked_at
             await sudden_loss.is_believed(session, integration_id, None, now)
             await self._mirror.mark_matched(session, integration, reading)
             if integration.enabled:

@@ -9,20 +9,21 @@ from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.domain.errors import CredentialsWrong, Fault, SyncError
-from sync.domain.model import Service, ServiceHealth
+from sync.domain.model import Service, ServiceHealth, Unmatched
 from sync.domain.people import Device, Explanation, Light, PersonLine, Reason, Rung, SentChange, Step
 from sync.domain.presence import Effect, LineState, Presence, Shown
 from sync.people.scope.rules import scope_of
 from sync.presence import plan
 from sync.presence.effect import effect_of
 from sync.presence.further_mappings import further_of
+from sync.presence.mapping import counted_as, overrides_for, presence_of
 from sync.problems.health import service_of
 
 AMBIGUOUS = frozenset({"Available", "Away"})
 """What a person can choose by hand, and what their own client shows too once our session is gone."""
 
 JUST_NOW = timedelta(minutes=1)
-"""A session that Graph accepted less than this ago is there."""
+"""What Graph accepted less than this ago may not be in what it says yet."""
 
 TALKING = frozenset({"InACall", "InAConferenceCall"})
 TEAMS = (Service.ENTRA, Service.GRAPH)
@@ -34,8 +35,13 @@ class Facts:
 
     ``others_wish`` is what another integration of the customer with the same application wants shown. Of another
     customer's, which is never named, only ``has_foreign_wish`` is known: that it wants something shown.
-    ``quota_until`` is until when nothing may be sent. ``device`` is the phone that says most. ``selecting`` is the
-    rule, as its kind and what people know of it, by which a further mapping applies to the person.
+    ``others_shown`` is what others of the customer have shown for the same Teams user, though some may not change
+    it any more: their credentials are refused.
+    ``quota_until`` is until when the quota lets nothing be sent. ``is_changing``: what our session shows changed
+    while Teams was read, or is to change for another of the people who share it. ``device`` is the phone that says
+    most. ``selecting`` is the rule, as its kind and what people know of it, by which a further mapping applies to
+    the person. ``is_cleared``: an administrator had what was known of the phone forgotten, and nothing came since.
+    ``phone_answered`` is whether CloudLink, asked just now, said what the phone does; None if it was not asked.
     """
 
     person: Person
@@ -49,8 +55,12 @@ class Facts:
     quota_until: datetime | None = None
     others_wish: Presence | None = None
     has_foreign_wish: bool = False
+    others_shown: tuple[Presence, ...] = ()
     shown: Shown | None = None
     read_error: SyncError | None = None
+    is_changing: bool = False
+    is_cleared: bool = False
+    phone_answered: bool | None = None
 
     @property
     def wanted(self) -> Presence | None:
@@ -113,12 +123,13 @@ def _scope_rule(facts: Facts) -> dict[str, str]:
         return {}
     kind, _, value = facts.person.outside.partition(":")
     names = {rule.key: rule.said for rule in scope_of(facts.integration.scope).rules}
-    return {"rule": f"{kind}:{names.get(facts.person.outside, value)}"}
+    said = f"{kind}:{names.get(facts.person.outside, value)}"
+    return {"rule": f"except:{said}" if value else said}
 
 
 def _outside_hours(facts: Facts) -> Answer | None:
     """Nothing is shown; unless something is not cleared yet, or Teams shows a call that is not ours."""
-    if not facts.is_applied or facts.others_wish or _is_talking(facts):
+    if not facts.is_applied or facts.others_wish or _of_others(facts) or _is_talking(facts):
         return None
     return Reason.CLOSED, _until(facts), None
 
@@ -140,10 +151,18 @@ def _by_phone(facts: Facts) -> Answer | None:
         down = facts.problem(Service.CLOUDLINK)
         if not person.extension:
             return Reason.LEFT_OUT, {"reason": "no_extension"}, None
-        return (Reason.PHONES_DOWN if down else Reason.NOT_HEARD), {}, down.service if down else None
+        if down:
+            return Reason.PHONES_DOWN, {}, down.service
+        return _unheard(facts), {}, None
     if facts.wanted and not facts.is_applied and plan.is_stale(person, facts.now):
         return Reason.STALE, {}, None
     return None
+
+
+def _unheard(facts: Facts) -> Reason:
+    if facts.is_cleared:
+        return Reason.CLEARED
+    return Reason.SHARED_EXTENSION if _is_shared(facts) else Reason.NOT_HEARD
 
 
 def _by_sending(facts: Facts) -> Answer | None:
@@ -153,16 +172,31 @@ def _by_sending(facts: Facts) -> Answer | None:
         return None
     if facts.others_wish and facts.others_wish != facts.wanted:
         return Reason.SHARED, {"presence": facts.others_wish.activity}, None
-    error = _failure(facts)
-    if isinstance(error, CredentialsWrong):
-        return Reason.CREDENTIALS, {}, service_of(error)
-    if person.refusal:
+    hindered = _hindered(facts)
+    if person.refusal and not (hindered and hindered[0] is Reason.CREDENTIALS):
         return Reason.REFUSED, {"code": person.refusal}, None
-    if error:
-        return Reason.SERVICE_DOWN, {}, service_of(error)
-    if facts.has_foreign_wish and not facts.wanted:
+    if facts.has_foreign_wish and not facts.wanted and not hindered:
         return None
-    return (Reason.QUOTA if _must_wait(facts) else Reason.PENDING), {}, None
+    return _waiting(facts)
+
+
+def _hindered(facts: Facts) -> Answer | None:
+    """Nothing can be sent for anyone."""
+    error = _failure(facts)
+    if error is None or error.fault is Fault.GRAPH_THROTTLED:
+        return None
+    is_refused = isinstance(error, CredentialsWrong)
+    return (Reason.CREDENTIALS if is_refused else Reason.SERVICE_DOWN), {}, service_of(error)
+
+
+def _waiting(facts: Facts) -> Answer:
+    """The change is sent as soon as Microsoft answers and accepts us, and the quota has room."""
+    if hindered := _hindered(facts):
+        return hindered
+    stored = facts.problem(*TEAMS)
+    is_throttled = bool(stored and stored.error and stored.error.fault is Fault.GRAPH_THROTTLED)
+    is_limited = facts.quota_until is not None and facts.quota_until > facts.now
+    return (Reason.QUOTA if is_throttled or is_limited else Reason.PENDING), {}, None
 
 
 def _failure(facts: Facts) -> SyncError | None:
@@ -174,36 +208,66 @@ def _failure(facts: Facts) -> SyncError | None:
     return error if is_of_all else None
 
 
-def _must_wait(facts: Facts) -> bool:
-    return facts.quota_until is not None and facts.quota_until > facts.now
-
-
 def _by_teams(facts: Facts) -> Answer:
     """Graph accepted what is wanted: does Teams show it?"""
     if facts.shown is None:
-        return Reason.UNREAD, {}, None
+        hindered = _hindered(facts)
+        return hindered if hindered and hindered[0] is Reason.CREDENTIALS else (Reason.UNREAD, {}, None)
     wanted, words = facts.wanted, _words(facts.shown)
-    if facts.others_wish and facts.others_wish != wanted and _is_shown(facts.others_wish, facts.shown):
-        return Reason.SHARED, {"presence": facts.others_wish.activity}, None
+    if other := _of_others(facts):
+        is_wish = other == facts.others_wish or not facts.is_changing
+        return (Reason.SHARED, {"presence": other.activity}, None) if is_wish else _waiting(facts)
     if wanted is None:
-        return (Reason.NOT_OURS if _is_talking(facts) else Reason.NOTHING), words, None
-    match effect_of(wanted, facts.shown, sent_again=_is_there(facts)):
+        return _waiting(facts) if _is_talking(facts) and facts.is_changing else (_nothing(facts), words, None)
+    match effect_of(wanted, facts.shown):
         case Effect.AS_WISHED:
-            return Reason.SHOWN, words, None
-        case Effect.CHOSEN | Effect.PERHAPS_CHOSEN:
+            return (Reason.OLD_NEWS if _is_out_of_reach(facts) else Reason.SHOWN), words, None
+        case Effect.CHOSEN:
             return Reason.CHOSEN, words, None
         case Effect.OUTRANKED:
-            return Reason.STRONGER, words, None
+            return _waiting(facts) if facts.is_changing else (Reason.STRONGER, words, None)
+        case Effect.NOT_SHOWN if _has_just_accepted(facts):
+            return Reason.SETTLING, words, None
         case Effect.NOT_SHOWN:
             is_ambiguous = facts.shown.activity in AMBIGUOUS
             return (Reason.OVERRULED if is_ambiguous else Reason.LOST), words, None
     return Reason.UNREAD, words, None
 
 
-def _is_there(facts: Facts) -> bool:
-    """Whether our session cannot be gone yet: Graph has just accepted it."""
-    accepted_at = facts.person.applied_at
-    return accepted_at is not None and facts.now - accepted_at <= JUST_NOW
+def _of_others(facts: Facts) -> Presence | None:
+    """What Teams shows instead of what is wanted, where another integration set it."""
+    others = (each for each in (facts.others_wish, *facts.others_shown) if each and each != facts.wanted)
+    return next((each for each in others if facts.shown and _is_shown(each, facts.shown)), None)
+
+
+def _nothing(facts: Facts) -> Reason:
+    """Why nothing is to be shown, or why something is all the same."""
+    if _is_talking(facts):
+        return Reason.SETTLING if _has_just_accepted(facts) else Reason.NOT_OURS
+    line = LineState(facts.person.line)
+    if presence_of(line, {}) and not facts.person.desired and not facts.integration.closed:
+        return Reason.MAPPED
+    if _is_shared(facts):
+        return Reason.SHARED_EXTENSION
+    return Reason.OLD_NEWS if _is_out_of_reach(facts) else Reason.NOTHING
+
+
+def _is_shared(facts: Facts) -> bool:
+    """Whether a report without a name could be about another person."""
+    return facts.person.unmatched == Unmatched.SHARED_EXTENSION
+
+
+def _is_out_of_reach(facts: Facts) -> bool:
+    """Whether the phone may be in another state than we know."""
+    return facts.phone_answered is False or facts.problem(Service.CLOUDLINK) is not None
+
+
+def _has_just_accepted(facts: Facts) -> bool:
+    """Whether Graph accepted what is wanted so lately that it may not show it yet."""
+    last = next(iter(facts.sent), None)
+    is_cleared = last is not None and last.result == "done" and not last.presence
+    at = facts.person.applied_at if facts.wanted else last.at if last and is_cleared else None
+    return at is not None and facts.now - at <= JUST_NOW
 
 
 def _is_shown(wanted: Presence, shown: Shown) -> bool:
@@ -221,13 +285,27 @@ def _words(shown: Shown) -> dict[str, str]:
 def _phone(facts: Facts) -> Rung:
     person = facts.person
     if person.line == LineState.UNKNOWN:
-        return Rung(Step.PHONE, Light.WRONG, "unknown" if person.extension else "none", None)
-    is_old = bool(facts.problem(Service.CLOUDLINK)) or (facts.wanted and plan.is_stale(person, facts.now))
+        return _unknown_phone(facts)
+    is_old = _is_out_of_reach(facts) or (facts.wanted and plan.is_stale(person, facts.now))
     light = Light.WAITING if is_old else Light.GOOD
+    at = facts.now if facts.phone_answered else person.heard_at
     if facts.device is None:
-        return Rung(Step.PHONE, light, "said_somewhere", person.heard_at, {"line": person.line})
+        return Rung(Step.PHONE, light, "said_somewhere", at, {"line": person.line})
     said = {"line": person.line, "device": facts.device.extension}
-    return Rung(Step.PHONE, light, "read" if facts.device.by_poll else "said", person.heard_at, said)
+    key = "read" if facts.device.by_poll or facts.phone_answered else "said"
+    return Rung(Step.PHONE, light, key if facts.device.own else f"{key}_other", at, said)
+
+
+def _unknown_phone(facts: Facts) -> Rung:
+    if not facts.person.extension:
+        return Rung(Step.PHONE, Light.WRONG, "none")
+    if not facts.integration.enabled:
+        return Rung(Step.PHONE, Light.OFF, "paused")
+    if facts.is_cleared:
+        return Rung(Step.PHONE, Light.WAITING, "cleared", facts.person.desired_at)
+    if _is_shared(facts):
+        return Rung(Step.PHONE, Light.WAITING, "shared_extension")
+    return Rung(Step.PHONE, Light.WRONG, "unknown")
 
 
 def _rule(facts: Facts) -> Rung:
@@ -242,6 +320,8 @@ def _rule(facts: Facts) -> Rung:
         return Rung(Step.RULE, Light.WRONG, "left_out", facts.integration.matched_at, {"reason": person.unmatched})
     if facts.integration.closed:
         return Rung(Step.RULE, Light.OFF, "closed", facts.integration.turned_at, _until(facts))
+    if _is_shared(facts) and not facts.wanted:
+        return Rung(Step.RULE, Light.WAITING, "shared_extension")
     if person.line == LineState.UNKNOWN:
         return Rung(Step.RULE, Light.OFF, "unknown")
     own, said = _mapping(facts)
@@ -252,14 +332,20 @@ def _rule(facts: Facts) -> Rung:
 
 
 def _mapping(facts: Facts) -> tuple[str, dict[str, str]]:
-    """Which mapping decides: a further one, which is named, the integration's own choice, or the default."""
-    person, said = facts.person, {"line": facts.person.line}
-    for each in further_of(facts.integration.further):
+    """Which mapping decides: a further one, which is named, the integration's own choice, or the default.
+
+    Where it was chosen, also what a state that is left alone counts as.
+    """
+    person, integration = facts.person, facts.integration
+    overrides = overrides_for(integration, person.mapping)
+    states = counted_as(LineState(person.line), overrides, LineState(person.line_without_dnd))
+    is_chosen = bool(overrides.keys() & set(states))
+    said = {"line": person.line, **({"counts_as": states[-1].value} if is_chosen and states[1:] else {})}
+    for each in further_of(integration.further):
         if each.id == person.mapping:
             named = {**said, "mapping": each.name}
             return (".selected", {**named, "rule": facts.selecting}) if facts.selecting else (".named", named)
-    line = LineState.ON_CALL if person.line == LineState.ON_HOLD else person.line
-    return ".own" if line in facts.integration.mapping else "", said
+    return ".own" if is_chosen else "", said
 
 
 def _sent(facts: Facts) -> Rung:
@@ -284,4 +370,5 @@ def _teams(facts: Facts) -> Rung:
         return Rung(Step.TEAMS, Light.WAITING, "unread", facts.now, {"fault": fault})
     wanted = facts.wanted
     is_right = _is_shown(wanted, facts.shown) if wanted else not _is_talking(facts)
-    return Rung(Step.TEAMS, Light.GOOD if is_right else Light.WRONG, "shows", facts.now, _words(facts.shown))
+    wrong = Light.WAITING if _has_just_accepted(facts) else Light.WRONG
+    return Rung(Step.TEAMS, Light.GOOD if is_right else wrong, "shows", facts.now, _words(facts.shown))

@@ -19,8 +19,8 @@ class OptOut:
         self._clock = context.clock
         self._audit = AuditLog(context.database, context.clock)
 
-    async def choose(self, tenant: str, user_id: str, by: Actor, *, opted_out: bool) -> bool:
-        """Store the choice and have it shown immediately; returns whether the person is in an integration.
+    async def choose(self, tenant: str, user_id: str, by: Actor, *, opted_out: bool) -> None:
+        """Store the choice and have it shown immediately.
 
         Raises ``OptOutForbidden`` if an integration does not allow it; the others have it then.
         """
@@ -38,7 +38,6 @@ class OptOut:
                 await self._jobs.defer(PUSH, person.integration_id)
         if forbidden:
             raise forbidden
-        return bool(mine)
 
     async def _choose(
         self, tenant: str, integration_id: str, person_id: str, user_id: str, by: Actor, opted_out: bool

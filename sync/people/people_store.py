@@ -11,7 +11,7 @@ from storage.queries.people import endpoints, people
 from storage.queries.people.directory import Directory
 from storage.tables.columns import UNSURE
 from storage.tables.people import Person
-from sync.domain.presence import LineState
+from sync.domain.presence import BUSY_LINES, LineState
 from sync.people.difference import GONE_FROM_CLOUDLINK
 from sync.people.reach import noting_reach
 from sync.presence.plan import forget_refusal, mark_nothing_shown
@@ -65,7 +65,7 @@ async def _move_phones(
     for person in without_phone:
         if not seen[person.id]:
             person.line, person.desired, person.desired_at = LineState.UNKNOWN, None, now
-            person.desired_because = current_cause()
+            person.desired_because, person.waiting_since = current_cause(), None
 
 
 async def _retire(session: AsyncSession, person: Person, now: datetime) -> None:
@@ -73,7 +73,7 @@ async def _retire(session: AsyncSession, person: Person, now: datetime) -> None:
         await _remove(session, person)
         return
     person.gone, person.teams_user_id, person.desired = True, None, None
-    person.desired_because, person.due_at = current_cause(), now
+    person.desired_because, person.due_at, person.waiting_since = current_cause(), now, None
 
 
 async def _remove(session: AsyncSession, person: Person) -> None:
@@ -102,7 +102,8 @@ def _updated(person: Person, wanted: Directory, chosen: str | None, now: datetim
         person.unmatched, before = unmatched, person.teams_user_id
         person.teams_user_id = teams_user_id
     if before != teams_user_id:
-        person.due_at = now if person.applied or person.status_message else person.due_at
+        is_concerned = person.applied or person.status_message or person.desired or person.line in BUSY_LINES
+        person.due_at = now if is_concerned else person.due_at
         forget_refusal(person)
     return person
 

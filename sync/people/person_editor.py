@@ -12,7 +12,7 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.correlation import current_cause
-from storage.queries.people import directory, directory_people, endpoints, mapping
+from storage.queries.people import directory, directory_people, endpoints, mapping, people
 from storage.queries.people.mapping import OWN
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
@@ -23,7 +23,7 @@ from sync.domain.context import Context
 from sync.domain.jobs import MATCH, POLL_NOW, PUSH
 from sync.domain.model import Actor, EditedMeanwhile, Unmatched
 from sync.domain.people import ChangedMeanwhile, MatchRefusal, MatchRefused, UnknownPerson
-from sync.domain.presence import STALE_AFTER, LineState
+from sync.domain.presence import LineState
 from sync.domain.services import Account
 from sync.people.reach import noting_reach
 from sync.people.scope.judge import judge
@@ -83,12 +83,12 @@ class PersonEditor:
         """Clear what Teams shows from us and forget the calls, until the phone reports something again."""
         subject, now = Subject(owner_tenant, integration_id), self._clock()
         async with self._changing(Act.PERSON_CLEAR, subject, person_id, by) as (session, _, person):
-            await directory_people.forget_state(session, person.id)
+            await people.forget_phones(session, col(Person.id) == person.id)
             _mark_unsure(person)
             forget_refusal(person)
             person.line, person.heard_at = LineState.UNKNOWN, None
             person.desired, person.desired_at, person.desired_because = None, now, current_cause()
-            person.applied_until, person.due_at = None, now
+            person.applied_until, person.due_at, person.waiting_since = None, now, None
         await self._jobs.defer(PUSH, integration_id)
 
     async def match(
@@ -143,7 +143,7 @@ class PersonEditor:
             person.chosen_mapping, now = mapping_id, self._clock()
             await session.flush()
             mappings, this = stored_mappings(row), col(Person.id) == person.id
-            await mapping.apply(session, row, mappings, current_cause(), now, now - STALE_AFTER, this)
+            await mapping.apply(session, row, mappings, current_cause(), now, this)
         await self._jobs.defer(PUSH, integration_id)
 
     @asynccontextmanager
@@ -184,7 +184,7 @@ class PersonEditor:
                 person.unmatched = None
         await directory.count_change(session, person.integration_id)
         forget_refusal(person)
-        person.due_at = now
+        person.due_at, person.waiting_since = now, None
         if person.status_message:
             person.status_due_at = now
         await _read_phones(session, person, now)

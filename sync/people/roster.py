@@ -1,18 +1,23 @@
 """People of a tenant: listed in pages, found by words, shown one by one, and explained. Nothing reads everybody."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from difflib import SequenceMatcher
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.text import searchable
-from storage.queries import integrations
+from storage.queries import history, integrations
 from storage.queries.health import problems
 from storage.queries.people import directory_people, mapping, sent_changes
 from storage.queries.people.directory_people import PeopleQuery
+from storage.queries.people.hidden import hidden_by
+from storage.tables.columns import UNSURE
 from storage.tables.effects import ReadBack
 from storage.tables.integrations import Integration
 from storage.tables.people import Call, Person
+from sync.audit import Act
 from sync.domain.context import Context
 from sync.domain.errors import SyncError
 from sync.domain.model import Unmatched
@@ -29,12 +34,12 @@ from sync.domain.people import (
     UnknownPerson,
 )
 from sync.domain.phone_events import CallState
-from sync.domain.presence import LineState, Shown
+from sync.domain.presence import LineState, Presence, Shown
 from sync.people.explain import Facts, explain
 from sync.presence import sent_changes as sent
 from sync.presence.further_mappings import further_of, plain
 from sync.presence.reader import PresenceReader
-from sync.presence.shared_sessions import wishes_of_others
+from sync.presence.shared_sessions import Showing, shown_by, wishes_of_others
 from sync.problems import health
 from sync.teams.quota import QuotaLedger
 from sync.tenancy import owned
@@ -82,12 +87,15 @@ class Roster:
             exported(person, principal_name or "", read, closed=closed) for person, principal_name, read in rows
         ]
 
-    async def find(self, owner_tenant: str, typed: str) -> Found:
-        """Whom these words mean, in all integrations of the tenant: an extension, or parts of a name or address."""
+    async def find(self, owner_tenant: str, typed: str, within: Collection[str] = ()) -> Found:
+        """Whom these words mean: an extension, or parts of a name or address.
+
+        In all integrations of the tenant, or in those ``within``.
+        """
         words = tuple(word for each in searchable(typed).split() if (word := each.strip(AROUND)))
         async with self._database.session() as session:
             own = await integrations.list_owned(session, owner_tenant)
-            ids = [each.id for each in own]
+            ids = [each.id for each in own if each.id in within] or [each.id for each in own]
             if not ids or not words:
                 return Found(is_short=not words)
             rows = await directory_people.with_extension(session, ids, words[0]) if len(words) == 1 else []
@@ -109,8 +117,9 @@ class Roster:
         shown, _ = await self._read_back(integration_id, user_id)
         async with self._database.session() as session:
             person = await _person(session, integration_id, person_id)
+            (line,) = _lines([person], await integrations.list_owned(session, owner_tenant))
             return PersonCard(
-                line=person_line(person, closed=integration.closed),
+                line=line,
                 devices=await _devices(session, person),
                 sent=await _sent(session, person),
                 heard_at=person.heard_at,
@@ -122,24 +131,45 @@ class Roster:
                 because=person.desired_because,
                 further=further_of(integration.further),
                 closed_until=integration.turns_at if integration.closed else None,
+                is_cleared=await _is_cleared(session, integration, person),
             )
 
-    async def explain(self, owner_tenant: str, integration_id: str, person_id: str) -> Explanation:
-        """Why Teams shows what it shows for a person: read from Graph now, as far as quota and services let us."""
+    async def is_cleared(self, owner_tenant: str, integration_id: str, person_id: str) -> bool:
+        """Whether an administrator had what was known of the phone forgotten, and nothing was reported since."""
         async with self._database.session() as session:
-            await owned(session, owner_tenant, integration_id)
+            integration = await owned(session, owner_tenant, integration_id)
+            return await _is_cleared(session, integration, await _person(session, integration_id, person_id))
+
+    async def explain(
+        self, owner_tenant: str, integration_id: str, person_id: str, *, phone_answered: bool | None = None
+    ) -> Explanation:
+        """Why Teams shows what it shows for a person: read from Graph now, as far as quota and services let us.
+
+        ``phone_answered`` is whether CloudLink, which was just asked, answered; None if it was not asked.
+        """
+        async with self._database.session() as session:
+            integration = await owned(session, owner_tenant, integration_id)
             user_id = (await _person(session, integration_id, person_id)).teams_user_id
+            before = await shown_by(session, integration, user_id, self._clock())
         shown, error = await self._read_back(integration_id, user_id)
         async with self._database.session() as session:
             integration = await owned(session, owner_tenant, integration_id)
             person = await _person(session, integration_id, person_id)
-            is_same = person.teams_user_id == user_id
-            return explain(await self._facts(session, integration, person, shown if is_same else None, error))
+            shown = shown if person.teams_user_id == user_id else None
+            facts = await self._facts(session, integration, person, shown, error)
+            after = await shown_by(session, integration, user_id, facts.now)
+        others = [each for key, each in after.items() if key != person_id]
+        is_changing = before != after or any(each.is_to_change for each in others)
+        shown_by_others = _shown_by(others, owner_tenant)
+        return explain(
+            replace(facts, is_changing=is_changing, others_shown=shown_by_others, phone_answered=phone_answered)
+        )
 
     async def of_user(self, tenant: str, user_id: str) -> list[PersonLine]:
         """The people who are this user of the tenant, in its own integrations."""
         async with self._database.session() as session:
-            return [person_line(row) for row in await directory_people.of_teams_user(session, tenant, user_id)]
+            rows = await directory_people.of_teams_user(session, tenant, user_id)
+            return [*_lines(rows, await integrations.list_owned(session, tenant))]
 
     async def _read_back(self, integration_id: str, user_id: str | None) -> tuple[Shown | None, SyncError | None]:
         if not user_id:
@@ -162,32 +192,43 @@ class Roster:
         ours = [each for each in sharing if each.owner_tenant == integration.owner_tenant]
         foreign = [each for each in sharing if each.owner_tenant != integration.owner_tenant]
         users = [person.teams_user_id or ""]
+        (line,) = _lines([person], await integrations.list_owned(session, integration.owner_tenant))
         wishes = await wishes_of_others(session, ours, users, now)
-        wait_until, _ = self._quota.allowance([integration, *sharing], now)
         return Facts(
             person=person,
-            line=person_line(person, closed=integration.closed),
+            line=line,
             integration=integration,
             health=health.service_health(await problems.list_open(session, integration.id)),
             now=now,
             device=_telling(await _devices(session, person)),
             selecting=await _selecting(session, integration, person),
             sent=await _sent(session, person),
-            quota_until=wait_until,
+            quota_until=self._quota.limited_until([integration, *sharing], now),
             others_wish=wishes.get(users[0]),
             has_foreign_wish=bool(await wishes_of_others(session, foreign, users, now)),
             shown=shown,
             read_error=error,
+            is_cleared=await _is_cleared(session, integration, person),
         )
 
 
+def _shown_by(others: Sequence[Showing], owner_tenant: str) -> tuple[Presence, ...]:
+    """What is known to be shown by other people of this customer."""
+    known = (each.applied for each in others if each.owner == owner_tenant and each.applied != UNSURE)
+    return tuple(Presence(applied) for applied in known if applied)
+
+
 def _lines(rows: Sequence[Person], own: Sequence[Integration]) -> tuple[PersonLine, ...]:
+    """The people of these integrations, which are named if there are several."""
     closed = {each.id for each in own if each.closed}
-    return tuple(person_line(row, closed=row.integration_id in closed) for row in rows)
+    names = {each.id: each.name for each in own} if len(own) > 1 else {}
+    return tuple(
+        person_line(row, names.get(row.integration_id, ""), closed=row.integration_id in closed) for row in rows
+    )
 
 
-def person_line(person: Person, *, closed: bool = False) -> PersonLine:
-    """Nothing is desired while the integration is ``closed`` by its schedule."""
+def person_line(person: Person, integration: str = "", *, closed: bool = False) -> PersonLine:
+    """Nothing is desired while the integration is ``closed`` by its schedule, or of who is not to be shown."""
     return PersonLine(
         id=person.id,
         integration_id=person.integration_id,
@@ -195,7 +236,7 @@ def person_line(person: Person, *, closed: bool = False) -> PersonLine:
         address=person.address,
         extension=person.extension,
         line=LineState(person.line),
-        desired=None if closed else person.desired,
+        desired=None if closed or hidden_by(person) or not person.teams_user_id else person.desired,
         shown=person.applied,
         left_out=_left_out(person),
         is_matched=bool(person.teams_user_id),
@@ -208,6 +249,7 @@ def person_line(person: Person, *, closed: bool = False) -> PersonLine:
         choices=person.choices,
         changed_by=person.changed_by_name,
         changed_at=person.changed_at,
+        integration=integration,
     )
 
 
@@ -274,6 +316,14 @@ async def _selecting(session: AsyncSession, integration: Integration, person: Pe
         return ""
     found = await mapping.selecting(session, integration.id, plain(rules), person.id)
     return next((f"{rule.kind}:{rule.said}" for rule in rules if (rule.kind, rule.value) == found), "")
+
+
+async def _is_cleared(session: AsyncSession, integration: Integration, person: Person) -> bool:
+    enabled_at, at = integration.enabled_at, person.desired_at
+    if person.line != LineState.UNKNOWN or at is None or (enabled_at and at < enabled_at):
+        return False
+    since = at - timedelta(seconds=1)
+    return await history.has_since(session, integration.owner_tenant, Act.PERSON_CLEAR.value, history.DONE, since)
 
 
 def _telling(devices: Sequence[Device]) -> Device | None:

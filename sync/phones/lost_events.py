@@ -5,10 +5,12 @@ from collections.abc import Collection
 from contextlib import suppress
 
 import structlog
+from sqlmodel import col
 
 from core.clock import Sleep
 from core.logging import describe_error
 from storage.queries import integrations
+from storage.tables.integrations import Integration
 from sync.domain.context import Context
 from sync.domain.jobs import POLL
 
@@ -64,8 +66,9 @@ class LostEvents:
     async def _mark_gap(self, token_hashes: Collection[str]) -> Collection[str]:
         """All people of these webhooks' integrations are polled: now, or in turns by the schedule, if it is all."""
         concerns_all = OF_ANY in token_hashes
+        which = [] if concerns_all else [col(Integration.webhook_token_hash).in_(token_hashes)]
         async with self._database.writing() as session:
-            ids = await integrations.mark_gap(session, self._clock(), None if concerns_all else token_hashes)
+            ids = await integrations.mark_gap(session, self._clock(), *which)
         if not concerns_all:
             await self._jobs.defer_all((POLL, integration_id) for integration_id in ids)
         return ids

@@ -8,6 +8,7 @@ A round of polling is stored, in chunks. A job reads one chunk and is queued aga
 no slot of the queue, and after a crash the round continues where it was.
 """
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from zlib import crc32
@@ -15,6 +16,7 @@ from zlib import crc32
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.queries import integrations, polls
+from storage.queries.health import problems
 from storage.queries.people import endpoints, people
 from storage.tables.integrations import Integration
 from storage.tables.polls import PollChunk
@@ -28,6 +30,7 @@ from sync.flow.line_state import unknown_phone
 from sync.phones import missed_alert
 from sync.phones.poll_pace import PollPace
 from sync.problems import health
+from sync.tenancy import owned
 
 CHUNK = 25
 """Phones that are read and stored together; the client limits the number of concurrent requests."""
@@ -37,6 +40,9 @@ PAUSE = 1.0
 
 UNDELAYED = 4
 """Integrations of a tenant that polling does not slow down: with more, each takes longer pauses."""
+
+ASKED, ASK_SECONDS = 4, 5.0
+"""So many phones of one person are read while an administrator waits, in so many seconds at most."""
 
 SAMPLES = 12
 """A sample contains one share in ``SAMPLES`` of the people who are not on the phone."""
@@ -102,7 +108,7 @@ class Poller:
             if current:
                 pause = await self._pause(session, integration)
             if current is None or not _covers(current, integration, whole):
-                extensions = await self._extensions(session, integration_id, whole, now)
+                extensions = await self._extensions(session, integration, whole, now)
                 await polls.begin(session, integration_id, _chunks(extensions), now, whole=whole)
                 if not extensions:
                     integration.polled_at, integration.catch_up_since = now, None
@@ -135,6 +141,26 @@ class Poller:
         else:
             await self._plan(integration_id, pause)
 
+    async def ask(self, owner_tenant: str, integration_id: str, person_id: str) -> bool | None:
+        """Read a person's phones now: whether CloudLink answered in time, None if it was not asked.
+
+        It is not asked while presence is disabled, or while a problem of CloudLink is open. Raises
+        ``UnknownIntegration``.
+        """
+        async with self._database.session() as session:
+            integration = await owned(session, owner_tenant, integration_id)
+            open_now = health.service_health(await problems.list_open(session, integration_id))
+            extensions = await endpoints.of_person(session, integration_id, person_id, ASKED)
+        is_away = any(each.error for each in open_now if each.service is Service.CLOUDLINK)
+        if not integration.enabled or is_away or not extensions:
+            return None
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                await self._read(integration, extensions)
+        except (SyncError, TimeoutError):
+            return False
+        return True
+
     async def refresh(self, integration: Integration, at_most: int) -> None:
         """Read and store these many phones now, without pauses. Raises ``SyncError``."""
         began = self._clock()
@@ -151,15 +177,21 @@ class Poller:
                     await health.mark_healthy(session, integration.id, [Service.CLOUDLINK], self._clock())
 
     async def _extensions(
-        self, session: AsyncSession, integration_id: str, whole: bool, now: datetime
+        self, session: AsyncSession, integration: Integration, whole: bool, now: datetime
     ) -> Sequence[str]:
-        extensions = await people.extensions_to_poll(session, integration_id)
+        extensions = await people.extensions_to_poll(session, integration.id)
         if whole:
             return extensions
-        always = await people.extensions_to_poll_always(session, integration_id)
-        turn = int(now.timestamp() / self._poll_sample_every.total_seconds()) % SAMPLES
-        sample = [each for each in extensions if each in always or crc32(each.encode()) % SAMPLES == turn]
+        always = await people.extensions_to_poll_always(session, integration.id)
+        turns = self._turns(integration.polled_at, now)
+        sample = [each for each in extensions if each in always or crc32(each.encode()) % SAMPLES in turns]
         return sample or extensions[:1]  # an answer proves that CloudLink responds
+
+    def _turns(self, polled_at: datetime | None, now: datetime) -> set[int]:
+        """Whose turn it is: the share of this moment, and those whose turn has passed since the last poll."""
+        each = self._poll_sample_every.total_seconds()
+        this, last = (int(at.timestamp() / each) for at in (now, polled_at or now))
+        return {turn % SAMPLES for turn in range(max(last + 1, this - SAMPLES + 1), this + 1)} | {this % SAMPLES}
 
     async def _read(self, integration: Integration, extensions: Sequence[str]) -> None:
         phones = self._clients.phones(self._credentials.account(integration))
@@ -184,9 +216,11 @@ class Poller:
             integration = await integrations.get_for_update(session, chunk.integration_id)
             if integration is None:
                 return None
-            await polls.remove(session, chunk)
+            is_current = await polls.remove(session, chunk)
             if await polls.next_chunk(session, chunk.integration_id):
                 return await self._pause(session, integration)
+            if not is_current:
+                return None
             integration.polled_at = chunk.began_at
             if _covers(chunk, integration, whole=True):
                 integration.catch_up_since = None

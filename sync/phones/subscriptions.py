@@ -9,16 +9,19 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
+from sqlmodel import col
 
 from storage.queries import integrations
+from storage.queries.health import problems
 from storage.tables.integrations import Integration
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
-from sync.domain.errors import CredentialsWrong, SyncError
-from sync.domain.jobs import POLL
+from sync.domain.errors import CredentialsWrong, Fault, SyncError
+from sync.domain.jobs import POLL, SUBSCRIBE
 from sync.domain.model import Service
 from sync.domain.services import Phones
 from sync.problems import health
+from sync.problems.incidents import SUBSCRIPTION, SUBSCRIPTION_REFUSED
 from sync.scheduling import freshness
 
 PATH = "/webhooks/cloudlink/"
@@ -41,18 +44,23 @@ class Subscriptions:
         self._renew_after = renew_after
 
     async def ensure(self, integration_id: str) -> None:
-        """The job: create, renew or end the subscription. A failure marks CloudLink unhealthy."""
+        """The job: create, renew or end the subscription. A failure marks CloudLink unhealthy; a refusal not."""
         async with self._database.session() as session:
             integration = await integrations.get(session, integration_id)
         if integration is None:
             return
+        is_wanted = integration.enabled and bool(self._public_url)
         try:
-            if integration.enabled and self._public_url:
+            if is_wanted:
                 await self._subscribe(integration)
-            elif integration.subscription_id:
+            else:
                 await self.end(integration)
+                await self._allowed(integration_id)
         except SyncError as error:
-            await health.record_failure(self._database, integration, error, self._clock(), Service.CLOUDLINK)
+            if is_wanted and error.fault is Fault.CLOUDLINK_FORBIDDEN:
+                await self._refused(integration)
+            else:
+                await health.record_failure(self._database, integration, error, self._clock(), Service.CLOUDLINK)
 
     async def end(self, integration: Integration) -> None:
         """Unsubscribe, if subscribed. Raises ``SyncError``."""
@@ -75,6 +83,26 @@ class Subscriptions:
         log.info("subscribed", integration=integration.id, again=bool(old), was_missing=bool(old) and not exists)
         await self._unsubscribe(phones, old, new)
         await self._jobs.defer(POLL, integration.id)
+
+    async def _refused(self, integration: Integration) -> None:
+        """CloudLink reports nothing to this client, which may still read phones: so that goes on."""
+        now = self._clock()
+        async with self._database.writing() as session:
+            if not await health.is_unchanged(session, integration):
+                return
+            is_new = await problems.upsert_open(
+                session, integration.id, SUBSCRIPTION, SUBSCRIPTION_REFUSED, {}, False, now
+            )
+            locked = await integrations.get_for_update(session, integration.id)
+            if locked:
+                locked.subscription_checked_at = now
+        if is_new:
+            log.warning("subscription_refused", integration=integration.id)
+            await self._jobs.defer(SUBSCRIBE, integration.id, at=now + health.CONFIRM_AFTER)
+
+    async def _allowed(self, integration_id: str) -> None:
+        async with self._database.writing() as session:
+            await problems.close_open(session, integration_id, [SUBSCRIPTION], self._clock())
 
     async def _unsubscribe(self, phones: Phones, old: str, new: str) -> None:
         """End the former subscription. If that fails, its notifications are rejected, so nothing else happens."""
@@ -115,7 +143,9 @@ class Subscriptions:
             integration.subscription_checked_at = now
             if renewed:
                 integration.subscribed_at = now if subscription else None
-                freshness.mark_subscribed(integration, now)
+                freshness.mark_subscribed(integration)
+                await integrations.mark_gap(session, now, col(Integration.id) == integration_id)
+            await problems.close_open(session, integration_id, [SUBSCRIPTION], now)
 
 
 def new_webhook_endpoint(credentials: CredentialStore, integration: Integration) -> tuple[str, dict[str, Any]]:

@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from core.coalescing import BatchLoader
 from core.correlation import caused, current_cause
 from core.http.client import TooLarge, read_capped
+from core.limited_log import LimitedLog
 from core.logging import describe_error
 from core.rates import Buckets, Rate
 from storage.queries import integrations
@@ -91,6 +92,7 @@ class Webhooks:
     ) -> None:
         self._limits = limits or WebhookLimits()
         self._rates = Buckets(self._limits.rate)
+        self._log = LimitedLog()
         self._lost = LostEvents(context)
         self._database = context.database
         self._subscriptions = BatchLoader(self._find)
@@ -105,7 +107,8 @@ class Webhooks:
             if result in LOST:
                 self._lost.add(hashed(request.match_info["token"]))
             if result is not WebhookResult.ACCEPTED:
-                log.warning("webhook_refused", answer=result.value, length=request.content_length or 0)
+                length = request.content_length or 0
+                self._log.warning("webhook_refused", result, answer=result.value, length=length)
         self._metrics.webhooks.labels(answer=result.value).inc()
         return web.Response(status=STATUS[result])
 
@@ -182,7 +185,7 @@ class Webhooks:
             except Malformed as error:
                 fields.append(error.field)
         if fields:
-            log.warning("notifications_malformed", count=len(fields), field=fields[0])
+            self._log.warning("notifications_malformed", "", count=len(fields), field=fields[0])
         return found
 
 

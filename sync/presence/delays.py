@@ -1,7 +1,7 @@
 """How long changes take from their arrival here to their acceptance by Graph, and what else is counted by the hour.
 
 Counted in memory, delays in buckets each a fifth longer than the one before, and added to the store now and then,
-where all processes find them. What a crash loses are the counts of some seconds.
+where all processes find them. What a crash loses are the counts of a second.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ FIRST, GROWTH, BUCKETS = 0.01, 1.2, 80
 
 SLOT = 300
 HOUR = 3600
-FLUSH_SECONDS = 15.0
+FLUSH_SECONDS = 1.0
 MAX_PENDING = 50_000
 """Counts kept in memory while the store is away."""
 

@@ -33,11 +33,12 @@ async def store(
     """``found``: what became of each wish, and whether it had been sent again; ``error``: why none was read."""
     run = await effects.get_run(session, integration_id)
     if run is None:
-        run = ReadBackRun(integration_id=integration_id, read_at=now)
-    elif run.read_at + PAUSE < now:
+        run = ReadBackRun(integration_id=integration_id, asked_at=now)
+    elif run.read_at is None or run.read_at + PAUSE < now:
         run.failing_since = None
     run.fault = error.fault.value if error else ""
-    run.read_at = now
+    run.asked_at = now
+    run.read_at = run.read_at if error else now
     session.add(run)
     read = [each for each in found if each[0] is not Effect.UNCLEAR]
     failing = count_failing(read)

@@ -7,12 +7,12 @@ administrator's order, that has a rule which selects them.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from storage.queries.people.mapping import Mappings, Presences
+from storage.queries.people.mapping import DND, WITHOUT_DND, Mappings, Presences
 from storage.queries.people.scope import selected_by_any
 from storage.tables.integrations import Integration
 from sync.domain.model import FurtherMapping, Rules, rules_of, stored_rules
-from sync.domain.presence import BUSY_LINES
-from sync.presence.mapping import Overrides, presence_of
+from sync.domain.presence import LineState
+from sync.presence.mapping import MAPPABLE, Leave, Overrides, choice_of, presence_of
 
 MAX_FURTHER = 10
 """Further mappings of an integration: each is read with every event."""
@@ -49,5 +49,7 @@ def plain(rules: Rules) -> list[tuple[str, str]]:
 
 
 def _presences(overrides: Overrides) -> Presences:
-    shown = {state: presence_of(state, overrides) for state in BUSY_LINES}
-    return {state.value: presence.value if presence else None for state, presence in shown.items()}
+    shown = {state: presence_of(state, overrides) for state in MAPPABLE}
+    presences = {state.value: presence.value if presence else None for state, presence in shown.items()}
+    is_left = choice_of(LineState.DO_NOT_DISTURB, overrides) is Leave.ALONE
+    return presences | ({DND: WITHOUT_DND} if is_left else {})

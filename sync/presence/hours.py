@@ -50,6 +50,7 @@ def _sum(parts: Iterable[Counter[str]]) -> Counter[str]:
 
 def _hour(start: int, counts: Counter[str]) -> Hour:
     delays = {bucket: count for name, count in counts.items() if (bucket := bucket_in(name)) is not None}
+    delays = delays if counts[Figure.SHOWN] else {}
     return Hour(
         at=datetime.fromtimestamp(start, UTC),
         shown=counts[Figure.SHOWN],

@@ -8,28 +8,33 @@ from random import Random
 from storage.flow.rows import AnyIntegration, AnyPerson
 from storage.tables.columns import UNSURE
 from sync.domain.changes import Change, Done, Failed, Outcome, Refused, Request, SetPresence, Throttled
-from sync.domain.errors import SyncError
+from sync.domain.errors import CredentialsWrong, SyncError
 from sync.domain.presence import Presence
 from sync.domain.services import PresenceService
 from sync.presence import plan
 from sync.presence.shared_sessions import strongest_of
+from sync.teams.quota import LONGEST_BLOCK
 
 
 @dataclass(frozen=True, slots=True)
 class AppliedState:
-    """What Teams showed from us before a request, restored if Graph does not accept it."""
+    """What Teams showed from us before a request, restored if Graph does not accept it.
+
+    Where that is nothing, another integration may have left its session to the person meanwhile: that is kept.
+    """
 
     applied: str | None
     user_id: str | None
     until: datetime | None
 
     def restore(self, person: AnyPerson) -> None:
-        person.applied, person.applied_user_id, person.applied_until = self.applied, self.user_id, self.until
+        if self.applied or person.applied_at is None:
+            person.applied, person.applied_user_id, person.applied_until = self.applied, self.user_id, self.until
 
 
 @dataclass(frozen=True, slots=True)
 class PendingChange:
-    """A change that is about to be sent; ``since`` is when its presence was first desired.
+    """A change that is about to be sent; ``since`` is when a phone caused it, None when something else did.
 
     ``wish`` is what this person's integration asks for, None when it clears: what is sent may be the wish of
     another integration that shares the session.
@@ -46,20 +51,27 @@ class PendingChange:
         """What it shows, None when it clears."""
         return self.change.presence if isinstance(self.change, SetPresence) else None
 
+    def is_visible(self, outcome: Outcome) -> bool:
+        """Whether Graph accepted it and it is no renewal: only then does it change what Teams shows."""
+        return isinstance(outcome, Done) and self.previous.applied != (self.wish or self.shown)
+
     def latency(self, person: AnyPerson, outcome: Outcome, now: datetime) -> float | None:
-        """Seconds since ``person`` desired it, before the outcome is applied; only of what is accepted and new."""
-        is_new = isinstance(outcome, Done) and person.applied != self.shown
-        if is_new and person.desired == self.shown and person.desired_at:
-            return max(0.0, (now - person.desired_at).total_seconds())
+        """Seconds since the phone of ``person`` caused it; only where it is visible, and still what is desired."""
+        is_current = self.since is not None and self.since == person.waiting_since
+        if self.since and is_current and self.is_visible(outcome) and person.desired == self.shown:
+            return max(0.0, (now - self.since).total_seconds())
         return None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """How outcomes are applied: ``retry_at`` is when a failed change may be sent again."""
+    """How outcomes are applied: ``retry_at`` is when a failed change may be sent again, ``done_at`` when Graph did
+    the others.
+    """
 
     integration: AnyIntegration
     retry_at: datetime
+    done_at: datetime
     now: datetime
     random: Random
 
@@ -70,16 +82,21 @@ class Outcomes:
 
         ``other`` is what other integrations wish by now for the same session.
         """
+        if isinstance(outcome, Done | Refused) and person.waiting_since == pending.since:
+            person.waiting_since = None
         match outcome:
             case Done() if pending.shown != strongest_of(pending.wish, other):
                 self._send_again(person, pending)
             case Done():
-                plan.mark_accepted(person, pending.change, self.now)
+                plan.mark_accepted(person, pending.change, self.done_at, self.now)
                 person.applied = pending.wish or person.applied
                 person.due_at = plan.next_due(person, self.integration, self.now, self.random)
             case Throttled(retry_after):
                 pending.previous.restore(person)
-                person.due_at = self.now + timedelta(seconds=retry_after)
+                person.due_at = self.now + min(timedelta(seconds=retry_after), LONGEST_BLOCK)
+            case Failed(CredentialsWrong()):
+                pending.previous.restore(person)
+                person.due_at = self.retry_at
             case Failed():
                 person.due_at = self.retry_at
             case Refused() if pending.wish and pending.change.user_id != person.teams_user_id:
@@ -88,12 +105,12 @@ class Outcomes:
             case Refused(status, code, _):
                 if pending.wish:
                     pending.previous.restore(person)
-                plan.mark_refused(person, f"{status} {code}".rstrip(), self.now)
+                plan.mark_refused(person, f"{status} {code}".rstrip(), self.done_at)
                 person.due_at = plan.next_due(person, self.integration, self.now, self.random)
 
     def _send_again(self, person: AnyPerson, pending: PendingChange) -> None:
         """Another integration changed its wish meanwhile: which of the two requests came last, nobody knows."""
-        plan.mark_accepted(person, pending.change, self.now)
+        plan.mark_accepted(person, pending.change, self.done_at, self.now)
         person.applied, person.applied_user_id = UNSURE, pending.change.user_id
         person.due_at = self.now
 

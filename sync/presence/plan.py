@@ -67,8 +67,8 @@ def has_ended(person: AnyPerson, now: datetime) -> bool:
 
 def is_shown(person: AnyPerson, wanted: Presence, now: datetime) -> bool:
     """Whether Teams shows it from us, and it needs no renewal yet."""
-    renewal = _at_fraction(person, RENEW_FROM)
-    return person.applied == wanted and renewal is not None and now < renewal
+    at = person.applied_at
+    return person.applied == wanted and at is not None and now < _at_fraction(at, RENEW_FROM)
 
 
 def is_refused(person: AnyPerson, now: datetime) -> bool:
@@ -84,8 +84,7 @@ def is_stale(person: AnyPerson, now: datetime) -> bool:
 
 def stale_from(person: AnyPerson) -> datetime | None:
     """When what is known of this person's phones becomes too old; None if nothing is known."""
-    known = [at for at in (person.desired_at, person.heard_at) if at]
-    return max(known) + STALE_AFTER if known else None
+    return person.heard_at + STALE_AFTER if person.heard_at else None
 
 
 def next_due(person: AnyPerson, integration: AnyIntegration, now: datetime, random: Random) -> datetime | None:
@@ -97,9 +96,9 @@ def next_due(person: AnyPerson, integration: AnyIntegration, now: datetime, rand
         return person.refused_until
     if wanted is None:
         return None
-    if is_shown(person, wanted, now) and not is_stale(person, now):
-        times = (_at_fraction(person, random.uniform(RENEW_FROM, RENEW_UNTIL)), stale_from(person))
-        return min(at for at in times if at)
+    if is_shown(person, wanted, now) and (stale_at := stale_from(person)) and now < stale_at:
+        at = person.applied_at or now
+        return min(stale_at, _at_fraction(at, random.uniform(RENEW_FROM, RENEW_UNTIL)))
     return now + RECHECK
 
 
@@ -115,20 +114,25 @@ def mark_sending(person: AnyPerson, change: Change, now: datetime) -> None:
         person.applied = UNSURE
 
 
-def mark_accepted(person: AnyPerson, change: Change, now: datetime) -> None:
-    """Graph accepted the request."""
+def done_at(selected_at: datetime | None, now: datetime) -> datetime:
+    """When Graph did at the latest what was selected then, and answered by now: a machine may sleep in between."""
+    return min(now, selected_at + LEEWAY) if selected_at else now
+
+
+def mark_accepted(person: AnyPerson, change: Change, at: datetime, now: datetime) -> None:
+    """Graph accepted the request, and did it ``at`` this time; its end counts from now: rather too late."""
     if isinstance(change, SetPresence):
         person.applied, person.applied_user_id = change.presence, change.user_id
-        person.applied_at, person.applied_until = now, now + timedelta(seconds=change.seconds)
+        person.applied_at, person.applied_until = at, now + timedelta(seconds=change.seconds)
     else:
         mark_nothing_shown(person)
     forget_refusal(person)
 
 
-def mark_refused(person: AnyPerson, refusal: str, now: datetime) -> None:
-    """Graph refused the request for this person: it is tried again, ever more rarely."""
-    person.refusal, person.refused_since = refusal, person.refused_since or now
-    person.refused_until = now + min(LONGEST_REFUSAL, max(SHORTEST_REFUSAL, now - person.refused_since))
+def mark_refused(person: AnyPerson, refusal: str, at: datetime) -> None:
+    """Graph refused the request for this person ``at`` this time: it is tried again, ever more rarely."""
+    person.refusal, person.refused_since = refusal, person.refused_since or at
+    person.refused_until = at + min(LONGEST_REFUSAL, max(SHORTEST_REFUSAL, at - person.refused_since))
 
 
 def forget_refusal(person: AnyPerson) -> None:
@@ -139,7 +143,6 @@ def mark_nothing_shown(person: AnyPerson) -> None:
     person.applied = person.applied_user_id = person.applied_at = person.applied_until = None
 
 
-def _at_fraction(person: AnyPerson, fraction: float) -> datetime | None:
-    if person.applied_at is None or person.applied_until is None:
-        return None
-    return person.applied_at + (person.applied_until - person.applied_at) * fraction
+def _at_fraction(at: datetime, fraction: float) -> datetime:
+    """When this part of a session that began ``at`` this time is over."""
+    return at + fraction * timedelta(seconds=SESSION_SECONDS)

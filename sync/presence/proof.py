@@ -12,12 +12,12 @@ from sync.presence.effect import effect_of
 
 
 async def proof_of(session: AsyncSession, integration_id: str) -> Proof:
-    """Of those whose presence still applies; nothing while Graph refuses to be read."""
+    """Of those whose presence still applies, as of the latest answer; nothing while Graph refuses to be read."""
     run = await effects.get_run(session, integration_id)
     if run is None:
         return Proof()
     if run.fault == Fault.GRAPH_FORBIDDEN:
-        return Proof(run.read_at, refused=True)
+        return Proof(run.asked_at, refused=True)
     counts: Counter[tuple[Effect, str]] = Counter()
     for applied, words, sent_again, people in await effects.summary(session, integration_id):
         effect = effect_of(Presence(applied), Shown(*words) if any(words) else None, sent_again=sent_again)
@@ -29,4 +29,5 @@ async def proof_of(session: AsyncSession, integration_id: str) -> Proof:
         checked=sum(read.values()),
         shown=read.get((Effect.AS_WISHED, ""), 0),
         others=tuple((effect, word, -count) for count, effect, word in others),
+        failed=bool(run.fault),
     )

@@ -19,6 +19,7 @@ from storage.tables.integrations import Integration
 from sync.domain.context import Context
 from sync.domain.errors import SyncError
 from sync.domain.jobs import PUSH
+from sync.domain.model import Service
 from sync.domain.presence import Effect, Presence, Shown
 from sync.domain.reports import Figure
 from sync.domain.services import MAX_READ, READABLE_AFTER
@@ -50,9 +51,10 @@ class ReadBackJob:
 
     async def run(self, integration_id: str) -> None:
         """The job: read everyone of the application, ``MAX_READ`` at a time, and store what differs from before."""
-        sharing = await self._sharing(integration_id)
-        if not sharing:
+        rows = await self._sharing(integration_id)
+        if not rows:
             return None
+        sharing = [row.id for row in rows]
         compared: list[Compared] = []
         after: str | None = ""
         while after is not None:
@@ -61,18 +63,20 @@ class ReadBackJob:
                 shown = await self._reader.read(integration_id, [each[0].user_id for each in people])
             except SyncError as error:
                 log.info("not_read_back", integration=integration_id, fault=error.fault.value)
+                if health.service_of(error) is Service.ENTRA:
+                    await health.record_failure(self._database, rows[0], error, self._clock())
                 return await self._store_run([integration_id], [], error)
             compared += await self._compare(sharing, people, shown)
         return await self._store_run(sharing, compared, None)
 
-    async def _sharing(self, integration_id: str) -> list[str]:
-        """The integrations with this one's application; those whose credentials are refused learn nothing."""
+    async def _sharing(self, integration_id: str) -> list[Integration]:
+        """This integration and those with its application; those whose credentials are refused learn nothing."""
         async with self._database.session() as session:
             this = await integrations.get(session, integration_id)
             if this is None:
                 return []
             rows: list[Integration] = [this, *await integrations.list_sharing(session, this)]
-            return [row.id for row in rows if not await health.is_blocked(session, row.id, health.TEAMS)]
+            return [row for row in rows if not await health.is_blocked(session, row.id, health.TEAMS)]
 
     async def _next(self, sharing: Collection[str], after: str) -> tuple[list[list[Showing]], str | None]:
         """People by Teams user, those after ``after``, and after whom to continue; None when these are all."""

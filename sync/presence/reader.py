@@ -3,7 +3,8 @@
 Whose credentials are refused spends none of it: it may be another customer's by now.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 
 from storage.queries import integrations
@@ -16,7 +17,40 @@ from sync.domain.model import TeamsApp
 from sync.domain.presence import Shown
 from sync.domain.services import MAX_READ
 from sync.problems import health
-from sync.teams.quota import QuotaLedger
+from sync.teams.quota import WINDOW, QuotaLedger
+
+
+class SettledReads:
+    """Has each reserved read count from its answer on, also a failed one. A throttled one stops writes too."""
+
+    def __init__(self, context: Context, quota: QuotaLedger) -> None:
+        self._database = context.database
+        self._clock = context.clock
+        self._quota = quota
+
+    @asynccontextmanager
+    async def of(self, integration_id: str, reserved_at: datetime) -> AsyncIterator[None]:
+        """The block does the read that was reserved for the integration at ``reserved_at``."""
+        failed: list[Failed] = []
+        try:
+            yield
+        except SyncError as error:
+            failed.append(Failed(error))
+            raise
+        finally:
+            now = self._clock()
+            async with self._database.writing() as session:
+                integration = await integrations.get_for_update(session, integration_id)
+                if integration:
+                    self._quota.settle(integration, 1, reserved_at, now)
+                    self._quota.block_if_throttled(integration, failed, now)
+                    if failed and _is_long(failed[0].error):
+                        await health.mark_unhealthy(session, integration_id, failed[0].error, now)
+
+
+def _is_long(error: SyncError) -> bool:
+    """Whether Graph limits us for so long that what waits meanwhile is worth a word: longer than its own window."""
+    return error.fault is Fault.GRAPH_THROTTLED and (error.retry_after or 0) > WINDOW
 
 
 class PresenceReader:
@@ -28,6 +62,7 @@ class PresenceReader:
         self._clock = context.clock
         self._credentials = credentials
         self._quota = quota
+        self._reads = SettledReads(context, quota)
 
     async def read(self, integration_id: str, user_ids: Collection[str]) -> dict[str, Shown]:
         """What Teams shows of these Teams users, any number of them, by id; those Graph does not know are left out.
@@ -46,14 +81,8 @@ class PresenceReader:
         app = await self._reserve(integration_id, reserved_at)
         if app is None:
             return {}
-        error: SyncError | None = None
-        try:
+        async with self._reads.of(integration_id, reserved_at):
             return await self._clients.presence(app).read(user_ids)
-        except SyncError as failed:
-            error = failed
-            raise
-        finally:
-            await self._settle(integration_id, reserved_at, error)
 
     async def _reserve(self, integration_id: str, now: datetime) -> TeamsApp | None:
         """Reserve one request; None when the integration is gone."""
@@ -71,11 +100,3 @@ class PresenceReader:
             app = self._credentials.app(integration)
             self._quota.reserve(integration, 1, now)
             return app
-
-    async def _settle(self, integration_id: str, reserved_at: datetime, error: SyncError | None) -> None:
-        now = self._clock()
-        async with self._database.writing() as session:
-            integration = await integrations.get_for_update(session, integration_id)
-            if integration:
-                self._quota.settle(integration, 1, reserved_at, now)
-                self._quota.block_if_throttled(integration, [Failed(error)] if error else [], now)

@@ -5,13 +5,16 @@ reference, presence: setPresence, whose ``sessionId`` is the application's id).
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.flow.rows import AnyIntegration, AnyPerson
-from storage.queries.people import people
+from storage.queries import integrations
+from storage.queries.people import effects, people
 from storage.tables.integrations import Integration
+from storage.tables.people import Person
 from sync.domain.changes import Change, SetPresence
 from sync.domain.presence import Presence
 from sync.presence import plan
@@ -38,6 +41,43 @@ async def wishes_of_others(
     return wishes(await people.by_teams_user(session, list(by_id), user_ids), by_id, now) if by_id else {}
 
 
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """What a Teams user shows through one person of an integration, whose customer is the ``owner``.
+
+    ``applied`` may be ``UNSURE``. ``is_to_change``: something else is about to be sent.
+    """
+
+    owner: str
+    applied: str | None
+    is_to_change: bool
+
+
+async def shown_by(
+    session: AsyncSession, integration: Integration, user_id: str | None, now: datetime
+) -> Mapping[str, Showing]:
+    """By which people a Teams user shows something from the integration and those that share the session.
+
+    Another integration whose credentials are refused changes nothing: what it has shown is seen until that ends.
+    """
+    others = await integrations.list_sharing(session, integration)
+    blocked = {each.id for each in others if await health.is_blocked(session, each.id, health.TEAMS)}
+    by_id = {each.id: each for each in (integration, *others)}
+    found: dict[str, Showing] = {}
+    for row in await effects.shown_to(session, by_id, user_id) if user_id else ():
+        its = by_id[row.integration_id]
+        if not plan.has_ended(row, now):
+            is_to_change = its.id not in blocked and _is_to_change(row, its, now)
+            found[row.id] = Showing(its.owner_tenant, row.applied, is_to_change)
+    return found
+
+
+def _is_to_change(person: Person, integration: Integration, now: datetime) -> bool:
+    is_former = person.applied_user_id != person.teams_user_id
+    is_wanted = person.applied == plan.wanted_presence(person, integration)
+    return is_former or not is_wanted or plan.is_unconfirmed(person, integration, now)
+
+
 def wishes(
     persons: Iterable[AnyPerson], integrations: Mapping[str, AnyIntegration], now: datetime
 ) -> dict[str, Presence]:
@@ -54,9 +94,9 @@ def strongest(wish: Presence, other: Presence | None) -> Presence:
     return wish if other is None else max(wish, other, key=STRENGTH.index)
 
 
-def strongest_of(*wanted: Presence | None) -> Presence | None:
-    """The strongest of these wishes, None without any."""
-    return max((each for each in wanted if each), key=STRENGTH.index, default=None)
+def strongest_of(wish: Presence | None, other: Presence | None) -> Presence | None:
+    """The stronger of these wishes, None without any."""
+    return strongest(wish, other) if wish else other
 
 
 def shared_change(person: AnyPerson, change: Change, others: Mapping[str, Presence]) -> Change | None:

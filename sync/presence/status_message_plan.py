@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from storage.flow.rows import AnyIntegration, AnyPerson
 from sync.domain.changes import ClearMessage, MessageChange, SetMessage
 from sync.domain.features import shows_messages
-from sync.domain.presence import BUSY_LINES, TALKING, LineState, Presence
+from sync.domain.presence import BUSY_LINES, RESTING, TALKING, LineState, Presence
 from sync.presence import plan
 
 DURATION = timedelta(seconds=plan.SESSION_SECONDS)
@@ -39,13 +39,14 @@ def wanted_message(person: AnyPerson, integration: AnyIntegration) -> str:
     if chosen is not None:
         return chosen
     wanted = plan.wanted_presence(person, integration)
-    is_on_the_phone = wanted in ON_THE_PHONE or (wanted is not None and person.line in TALKING)
-    return integration.status_text if is_on_the_phone else ""
+    is_on_the_phone = person.line in TALKING or (wanted in ON_THE_PHONE and person.line not in RESTING)
+    return integration.status_text if wanted and is_on_the_phone else ""
 
 
 def _current_message(person: AnyPerson, integration: AnyIntegration, now: datetime) -> str:
     """The same, while phones are heard of."""
-    return "" if plan.is_unconfirmed(person, integration, now) else wanted_message(person, integration)
+    wanted = wanted_message(person, integration)
+    return "" if wanted and plan.is_unconfirmed(person, integration, now) else wanted
 
 
 def needs_check(person: AnyPerson, integration: AnyIntegration, now: datetime) -> bool:

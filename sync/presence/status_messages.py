@@ -22,9 +22,10 @@ from sync.domain.context import Context
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.jobs import PUSH_STATUS_MESSAGE
 from sync.domain.model import TeamsApp
-from sync.domain.services import MAX_CHANGES
+from sync.domain.services import MAX_CHANGES, PresenceService
 from sync.presence import status_message_plan as plan
 from sync.presence.outcomes import send_batch
+from sync.presence.reader import SettledReads
 from sync.problems import health
 from sync.teams.quota import QuotaLedger
 
@@ -35,10 +36,11 @@ RETRY_DELAY = timedelta(seconds=15)
 
 @dataclass(frozen=True, slots=True)
 class MessageCheck:
-    """The people whose message is due: ``users`` are the Teams users to read, by person."""
+    """The people whose message is due: ``users`` are the Teams users to read, by person, reserved at that time."""
 
     app: TeamsApp
     users: Mapping[str, str]
+    reserved_at: datetime
 
 
 class StatusMessageWriter:
@@ -50,6 +52,7 @@ class StatusMessageWriter:
         self._clients = context.clients
         self._jobs = context.jobs
         self._quota = quota
+        self._reads = SettledReads(context, quota)
         self._clock = context.clock
         self._random = context.random
         self._metrics = context.metrics
@@ -61,7 +64,7 @@ class StatusMessageWriter:
                 return await self._jobs.defer(PUSH_STATUS_MESSAGE, integration_id, at=check)
             service = self._clients.presence(check.app)
             try:
-                found = await service.messages(sorted(set(check.users.values())))
+                found = await self._read(integration_id, check, service)
             except SyncError as error:
                 return await self._postpone(integration_id, check, error)
             prepared_at = self._clock()
@@ -84,7 +87,14 @@ class StatusMessageWriter:
                 raise ServiceUnavailable(Fault.GRAPH_THROTTLED, wait)
             self._quota.reserve(integration, 1, now)
             app = self._credentials.app(integration)
-        return await self._clients.presence(app).messages(user_ids)
+        async with self._reads.of(integration_id, now):
+            return await self._clients.presence(app).messages(user_ids)
+
+    async def _read(self, integration_id: str, check: MessageCheck, service: PresenceService) -> Mapping[str, str]:
+        if not check.users:
+            return {}
+        async with self._reads.of(integration_id, check.reserved_at):
+            return await service.messages(sorted(set(check.users.values())))
 
     async def _select(self, integration_id: str) -> MessageCheck | datetime | None:
         """Whom to check next; without quota for it, when to try again."""
@@ -110,7 +120,7 @@ class StatusMessageWriter:
             users = {each.id: plan.user_to_read(each, integration) for each in checked if each.status_due_at}
             if users:
                 self._quota.reserve(integration, 1, now)
-            return MessageCheck(app, users) if checked else None
+            return MessageCheck(app, users, now) if checked else None
 
     def _allowance(self, sharing: Collection[Integration], now: datetime) -> tuple[datetime | None, int]:
         wait_until, left = self._quota.allowance(sharing, now)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 import structlog
+from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import Database
@@ -90,7 +91,7 @@ async def mark_healthy(
             after=seconds,
         )
     if any(problem.service == Service.CLOUDLINK for problem in closed):
-        await integrations.mark_outage_over(session, integration_id, now)
+        await integrations.mark_gap(session, now, col(Integration.id) == integration_id)
     return closed
 
 
@@ -113,6 +114,13 @@ def blocking_problem(opened: Iterable[Problem], services: Collection[Service]) -
 async def is_blocked(session: AsyncSession, integration_id: str, services: Collection[Service]) -> bool:
     """Whether an integration may not use these services until an administrator fixes it."""
     return blocking_problem(await problems.list_open(session, integration_id), services) is not None
+
+
+def is_credential_refused(opened: Iterable[Problem]) -> bool:
+    """Whether Entra refuses the credential, or may: the date on which it expires says nothing then."""
+    return any(
+        each.healed_at is None and each.service == Service.ENTRA and each.fault not in OUTAGES for each in opened
+    )
 
 
 def is_suspected(problem: Problem) -> bool:

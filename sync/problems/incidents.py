@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from storage.tables.problems import Problem
+from sync.problems.health import is_suspected
 
 PEOPLE: Final = "people"
 UNMATCHED_RISING: Final = "people.unmatched_rising"
@@ -21,10 +22,12 @@ GROUPS: Final = "groups"
 GROUPS_UNREAD: Final = "groups.unread"
 EVENTS: Final = "events"
 EVENTS_MISSED: Final = "events.missed"
+SUBSCRIPTION: Final = "subscription"
+SUBSCRIPTION_REFUSED: Final = "subscription.refused"
 EFFECT: Final = "effect"
 EFFECT_MISSING: Final = "effect.missing"
 
-OWN = (PEOPLE, LISTS, GROUPS, CLOCK, EVENTS, EFFECT)
+OWN = (PEOPLE, LISTS, GROUPS, CLOCK, EVENTS, SUBSCRIPTION, EFFECT)
 """What is no service, and has problems and sentences of its own."""
 
 OUTAGE: Final = "outage"
@@ -41,10 +44,15 @@ DIAGNOSIS_DELAY = timedelta(seconds=30)
 FLAPPING = timedelta(hours=1)
 """An incident that returns within this time after a notified one ended is not notified earlier."""
 
+RETURNS = 3
+"""So often within that time a refusal may return and is notified all the same: presence has stopped."""
+
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """``id`` is the id of its first problem, ``kind`` a fault or ``OUTAGE``; the rest is of its newest problem.
+    """``id`` and ``since`` are those of its first problem, ``kind`` a fault or ``OUTAGE``.
+
+    ``fault`` and ``facts`` are of its newest problem while that is open, and of the longest once all have ended.
 
     ``is_diagnosed`` says whether the problem was seen again after it was opened.
     """
@@ -70,10 +78,11 @@ class Incident:
 
 
 def incidents_of(problems: Iterable[Problem]) -> list[Incident]:
-    """The incidents of one integration, oldest first."""
+    """The incidents of one integration, oldest first; a refusal that was not confirmed is none."""
     found: list[Incident] = []
     latest: dict[tuple[str, str], int] = {}
-    for problem in sorted(problems, key=lambda row: (row.since, row.id)):
+    proven = (row for row in problems if not is_suspected(row))
+    for problem in sorted(proven, key=lambda row: (row.since, row.id)):
         name = (problem.service, _kind_of(problem))
         index = latest.get(name)
         if index is not None and _continues(found[index], problem):
@@ -86,15 +95,16 @@ def incidents_of(problems: Iterable[Problem]) -> list[Incident]:
 
 def notify_at(incident: Incident, incidents: Iterable[Incident], notified: Collection[str]) -> datetime:
     """When to notify an open incident; ``notified`` are the ids of incidents with a delivered notice."""
-    damped_until = [
-        other.ended_at + FLAPPING
+    ended = sorted(
+        other.ended_at
         for other in incidents
         if other.id in notified
         and other.ended_at
         and (other.service, other.kind) == (incident.service, incident.kind)
         and other.ended_at <= incident.since
-    ]
-    return max([incident.since + incident.notice_delay, *damped_until])
+    )
+    damping = ended[:-RETURNS] if incident.lasting else ended
+    return max([incident.since + incident.notice_delay, *(at + FLAPPING for at in damping)])
 
 
 def is_resolved(incident: Incident, now: datetime) -> bool:
@@ -124,14 +134,22 @@ def _continues(incident: Incident, problem: Problem) -> bool:
 
 
 def _incident(problem: Problem, continued: Incident | None = None) -> Incident:
+    is_named = continued is None or _is_longer(problem, continued)
     return Incident(
         id=continued.id if continued else problem.id,
         service=problem.service,
         kind=_kind_of(problem),
-        fault=problem.fault,
+        fault=continued.fault if continued and not is_named else problem.fault,
         lasting=problem.lasting,
         since=continued.since if continued else problem.since,
         ended_at=problem.healed_at,
         is_diagnosed=problem.checked_at > problem.since,
-        facts=dict(problem.facts),
+        facts=continued.facts if continued and not is_named else dict(problem.facts),
     )
+
+
+def _is_longer(problem: Problem, incident: Incident) -> bool:
+    """Whether it lasts, or lasted longer than the incident did before."""
+    if problem.healed_at is None or incident.ended_at is None:
+        return True
+    return problem.healed_at - problem.since >= incident.ended_at - incident.since

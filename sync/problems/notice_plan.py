@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from storage.queries.health.notices import DELIVERED, State
+from storage.queries.health.notices import DELIVERED, REPETITION, State
 from storage.tables.history import HistoryEntry
 from storage.tables.integrations import Integration
 from storage.tables.notices import Notice
@@ -51,9 +51,6 @@ CHANGES = (*REPLACEMENTS, "edit_teams")
 
 SWAPPED = (RotationStep.PROVE, RotationStep.REMOVE, RotationStep.DONE)
 """The steps of a rotation whose new secret is in use."""
-
-REPETITION: Final = "~"
-"""Separates a stage from the name of its repetition: ``again``, or the day of a reminder."""
 
 UNKNOWN_DATE: Final = "unknown"
 
@@ -146,6 +143,13 @@ def threshold(expires_on: date, today: date) -> int | None:
     if days < 0:
         return days
     return min((limit for limit in THRESHOLDS if days <= limit), default=None)
+
+
+def says_valid(notice: Notice, today: date) -> bool:
+    """Whether it says that the credential in use is valid, until a date or until one that is not known."""
+    if notice.topic == ROTATION:
+        return not notice.facts.get("fault")
+    return notice.topic == EXPIRY and notice.facts.get("expires_on", today.isoformat()) >= today.isoformat()
 
 
 def plan(given: PlanInput) -> Plan:

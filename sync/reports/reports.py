@@ -12,6 +12,7 @@ from sync.domain.context import Context
 from sync.domain.model import CredentialKind
 from sync.domain.reports import SECRET_DAYS, FaultSeen, Hours, Named, Report, facts_of
 from sync.presence.hours import counted
+from sync.problems.health import is_credential_refused
 from sync.problems.incidents import Incident, incidents_of
 from sync.tenancy import owned
 
@@ -64,7 +65,7 @@ async def report_of(session: AsyncSession, integration: Integration, since: date
         left_out=Named(*changed.left_out),
         newly_shown=Named(*changed.shown),
         refused=Named(*await reach.refused_since(session, key, since, until, NAMES)),
-        secret_days=_secret_days(integration, until),
+        secret_days=None if is_credential_refused(seen) else _secret_days(integration, until),
     )
 
 

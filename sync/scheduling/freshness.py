@@ -91,8 +91,7 @@ def _is_mistrusted(integration: Integration, now: datetime) -> bool:
     return missed is not None and (missed + MISTRUST > now or heard is None or heard <= missed)
 
 
-def mark_subscribed(integration: Integration, now: datetime) -> None:
-    """A subscription was made: nothing is known of it yet, and what happened before it was not reported."""
+def mark_subscribed(integration: Integration) -> None:
+    """A subscription was made: nothing is known of it yet."""
     integration.live_since = None
     integration.unreported = {}
-    integration.catch_up_since = now

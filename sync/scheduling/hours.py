@@ -15,7 +15,6 @@ from storage.queries.people import hours, status_messages
 from storage.tables.integrations import Integration
 from sync.domain.context import Context
 from sync.domain.jobs import PUSH, PUSH_STATUS_MESSAGE
-from sync.domain.presence import BUSY_LINES, STALE_AFTER
 from sync.domain.schedule import is_open, next_change, of_stored
 
 SET_BACK = timedelta(minutes=5)
@@ -66,7 +65,7 @@ async def turn(session: AsyncSession, integration: Integration, now: datetime) -
         await hours.clear_shown(session, integration.id, current_cause(), now)
     else:
         integration.catch_up_since = now
-        await hours.show_again(session, integration.id, current_cause(), now, now - STALE_AFTER)
-    await status_messages.make_due(session, integration.id, BUSY_LINES, now)
+        await hours.show_again(session, integration.id, current_cause(), now)
+    await status_messages.make_due(session, integration.id, now)
     log.info("hours_ended" if closed else "hours_began", integration=integration.id)
     return True

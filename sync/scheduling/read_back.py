@@ -23,7 +23,7 @@ def due_read_backs(
     taken: set[tuple[str, str]] = set()
     for each in last:
         seconds = every_refused if each.fault == Fault.GRAPH_FORBIDDEN else every
-        is_due = each.read_at is None or abs(now - each.read_at) >= timedelta(seconds=seconds)
+        is_due = each.asked_at is None or abs(now - each.asked_at) >= timedelta(seconds=seconds)
         is_well = not any(row.service in health.TEAMS for row in opened.get(each.integration_id, ()))
         if is_due and is_well and each.app not in taken:
             taken.add(each.app)

@@ -91,7 +91,7 @@ class Scheduler:
         CloudLink does not respond, the schedule sends it anyway. With many integrations, most are polled later. If
         this process does not work, others poll.
         """
-        now = self._clock()
+        now = self._before = self._clock()
         async with self._database.writing() as session:
             await integrations.mark_gap(session, now)
             await clock.set_back(session, now)
@@ -126,10 +126,11 @@ class Scheduler:
             opened = await problems.open_by_integration(session)
             next_push = await people.next_due_by_integration(session, now)
             last_reads = await effects.last_reads(session, now - READABLE_AFTER)
-        polled = await self._jobs.queued(POLL_CHUNK)
+        polled, matched = await self._jobs.queued(POLL_CHUNK), await self._jobs.queued(MATCH)
+        planned = {POLL: polled, POLL_SAMPLE: polled, MATCH: matched}
         for row in rows:
             jobs = self.due(row, opened.get(row.id, []), next_push.get(row.id), now)
-            due += [(job, row.id) for job in jobs if job not in (POLL, POLL_SAMPLE) or row.id not in polled]
+            due += [(job, row.id) for job in jobs if row.id not in planned.get(job, ())]
         due += [
             (READ_BACK, key)
             for key in due_read_backs(last_reads, opened, self._every.read_back, self._every.read_back_refused, now)

@@ -39,15 +39,19 @@ def batch_of(changes: Sequence[Request], client_id: str) -> dict[str, Any]:
 
 
 def _request(request_id: str, change: Request, client_id: str) -> dict[str, Any]:
-    user = quote(change.user_id, safe="")
     action, body = _action(change, client_id)
     return {
         "id": request_id,
         "method": "POST",
-        "url": f"/users/{user}/presence/{action}",
+        "url": f"/users/{_quoted(change.user_id)}/presence/{action}",
         "headers": JSON | {CLIENT_REQUEST_ID: change.cause} if change.cause else JSON,
         "body": body,
     }
+
+
+@lru_cache(maxsize=10_000)
+def _quoted(user_id: str) -> str:
+    return quote(user_id, safe="")
 
 
 def _action(change: Request, client_id: str) -> tuple[str, dict[str, Any]]:

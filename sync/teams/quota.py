@@ -10,7 +10,8 @@ process continues where this one stopped. While requests are in flight their pai
 counts until the response is here, and from then on for a window, because Graph counts a request when it arrives.
 
 A clock that is set does not change what was sent: set back, nothing counts as of the future; set forward, what
-still counted then counts as sent at that moment.
+still counted then counts as sent at that moment. What was stored before a process started counts as sent at its
+start, for the clock may have been set while nobody watched it.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -36,7 +37,7 @@ SEND_WITHIN = 25
 LONGEST_BLOCK = timedelta(minutes=2)
 """What Graph asks to wait beyond that, or a clock that was ahead had stored, is asked again then."""
 
-SMALLEST_STEP = 0.25
+SMALLEST_STEP = 0.2
 """Seconds: a clock that differs by less from the steady one was not set."""
 
 MARGIN = 2 * SMALLEST_STEP
@@ -98,6 +99,9 @@ class QuotaLedger:
         self._steady = steady
         self._ahead: float | None = None
         self._steps: list[_Step] = []
+        if clock and steady:
+            started = clock().timestamp()
+            self._steps = [_Step(float("-inf"), started, started, steady().timestamp())]
         self._watch()
 
     def limit(self, sharing: Collection[Spender]) -> int:
@@ -110,6 +114,13 @@ class QuotaLedger:
         for each in sharing:
             self._correct(each, now)
         return Quota(self.limit(sharing)).allowance(sharing, now)
+
+    def limited_until(self, sharing: Collection[Spender], now: datetime) -> datetime | None:
+        """Until when the limit, or Graph's throttling, lets nothing be sent; None for now. A backoff is neither.
+
+        Unlike ``allowance`` it changes nothing: of rows that are not locked.
+        """
+        return self.allowance([_Spent.of(each, now) for each in sharing], now)[0]
 
     def reserve(self, spender: Spender, requests: int, now: datetime) -> None:
         """Record ``requests`` that are about to be sent at ``now``; a read counts like a write."""
@@ -160,22 +171,23 @@ class QuotaLedger:
         self.block(spender, now + timedelta(seconds=max(waits)))
 
     def _watch(self) -> None:
-        """Remember that the clock was set forward, as long as anything stored before may count."""
+        """Remember how the clock was set, as long as anything stored before may count."""
         if self._clock is None or self._steady is None:
             return
-        now, steady = self._clock(), self._steady().timestamp()
-        ahead = now.timestamp() - steady
-        step = 0.0 if self._ahead is None else ahead - self._ahead
+        now, steady = self._clock().timestamp(), self._steady().timestamp()
+        step = 0.0 if self._ahead is None else now - steady - self._ahead
         if self._ahead is None or abs(step) > SMALLEST_STEP:
-            self._ahead = ahead
+            self._ahead = now - steady
+        if step < -SMALLEST_STEP:
+            self._steps = [each.set_back(now) for each in self._steps]
         if step > SMALLEST_STEP:
-            self._steps.append(_Step(now.timestamp() - step, now.timestamp(), steady))
+            self._steps.append(_Step(now - step, now - step, now, steady))
         self._steps = [each for each in self._steps if each.at > steady - WINDOW - IN_FLIGHT]
 
     def _moved(self, pair: Sequence[float]) -> list[float]:
         """The pair, as of a step of the clock if it still counted then."""
         for step in self._steps:
-            if pair[0] <= step.before < _counts_until(*pair):
+            if pair[0] <= step.before and step.earliest < _counts_until(*pair):
                 pair = [step.after, *pair[1:]]
         return list(pair)
 
@@ -203,13 +215,39 @@ def _latest(*times: datetime | None) -> datetime | None:
     return max((time for time in times if time), default=None)
 
 
+@dataclass(slots=True)
+class _Spent:
+    """A copy of what an integration stores."""
+
+    quota_spent: Spent
+    quota_blocked_until: datetime | None
+    quota_limit: int
+    quota_changed_at: datetime | None
+
+    @classmethod
+    def of(cls, spender: Spender, now: datetime) -> "_Spent":
+        """Without what blocks it for another reason than that Graph throttled."""
+        changed_at = spender.quota_changed_at
+        is_throttled = changed_at is not None and changed_at + LONGEST_BLOCK > now
+        blocked_until = spender.quota_blocked_until if is_throttled else None
+        return cls(spender.quota_spent, blocked_until, spender.quota_limit, changed_at)
+
+
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """The clock was set forward, in its own seconds from ``before`` to ``after``; ``at`` is by the steady clock."""
+    """The clock was set forward, in its own seconds to ``after``; ``at`` is by the steady clock.
 
+    It had shown ``before``, or if nobody watched it anything from ``earliest`` on: what counted then still does.
+    """
+
+    earliest: float
     before: float
     after: float
     at: float
+
+    def set_back(self, now: float) -> "_Step":
+        """As the clock shows it that was set back to ``now``: what is stored from now on came after the step."""
+        return _Step(min(self.earliest, now), min(self.before, now), min(self.after, now), self.at)
 
 
 def _wait_of(outcome: Outcome) -> float | None:

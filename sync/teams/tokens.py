@@ -1,8 +1,10 @@
 """Tokens for Microsoft Graph from Entra ID, by msal, which is synchronous and so runs in threads."""
 
 import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from core.claims import unverified_claims
@@ -15,10 +17,19 @@ from sync.teams.entra_errors import checked_tenant, discovery_refusal, outage, r
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.msal_http import MICROSOFT_HOSTS, TIMEOUT, EntraUnavailable, MsalHttp, authority
 
+Result = TypeVar("Result")
+
 PRESENCE_ROLE = "Presence.ReadWrite.All"
 NEEDED_ROLES = ("User.Read.All", PRESENCE_ROLE)
 KEPT_SECONDS = 60
 """For so long a token is used without asking msal, which takes a thread; msal decides when to renew it."""
+
+THREADS = 32
+"""Sign-ins under way together: msal blocks, and asyncio's own threads are few more than the processors."""
+
+CERTIFICATE_REFUSED = frozenset({Fault.ENTRA_CERTIFICATE_UNKNOWN, Fault.ENTRA_CERTIFICATE_EXPIRED})
+THUMBPRINT_SHOWN = 8
+"""Letters of a thumbprint that tell certificates apart."""
 
 REQUESTS_PER_TOKEN = 3
 """Discovery, the token, and one spare: the most that acquiring a token may take, in timeouts."""
@@ -33,6 +44,20 @@ class Entra:
     metrics: Metrics
     timeout: float = TIMEOUT
     scope: str = PUBLIC.graph_scope
+    threads: "Threads" = field(default_factory=lambda: Threads(THREADS))
+
+
+class Threads:
+    """So many sign-ins under way together, each in a thread; the others wait, in order of arrival."""
+
+    def __init__(self, count: int) -> None:
+        self._pool = ThreadPoolExecutor(count, "entra")
+        self._turn = asyncio.Semaphore(count)
+
+    async def run(self, function: Callable[[], Result], seconds: float) -> Result:
+        """What ``function`` returns. Raises ``TimeoutError`` when it takes longer."""
+        async with self._turn, asyncio.timeout(seconds):
+            return await asyncio.get_running_loop().run_in_executor(self._pool, function)
 
 
 class Tokens(Protocol):
@@ -125,21 +150,22 @@ class _Client:
         self._app = app
         self._entra = entra
         self._msal: Any = None
+        self._thumbprint = ""
         self._kept = ""
         self._kept_until = 0.0
 
     async def token(self) -> str:
         """A token kept, from msal's cache, or from Entra and then counted by outcome.
 
-        The timeout covers everything, even a name that does not resolve.
+        The timeout covers everything but the wait for a thread, even a name that does not resolve.
         """
         asked_at = asyncio.get_running_loop().time()
         if asked_at < self._kept_until:
             return self._kept
         result: _Token | SyncError
         try:
-            async with asyncio.timeout(self._entra.timeout * REQUESTS_PER_TOKEN):
-                result = await asyncio.to_thread(self._acquire)
+            seconds = self._entra.timeout * REQUESTS_PER_TOKEN
+            result = await self._entra.threads.run(self._acquire, seconds)
         except TimeoutError:
             result = ServiceUnavailable(Fault.ENTRA_UNREACHABLE, error="TimeoutError")
         if isinstance(result, SyncError):
@@ -163,7 +189,7 @@ class _Client:
             return _translate(error, self._app.client_secret)
         token = response.get("access_token") if isinstance(response, dict) else None
         if not isinstance(token, str) or not token:
-            return refusal(response or {}, self._app.client_secret)
+            return self._with_certificate(refusal(response or {}, self._app.client_secret))
         expires_in = response.get("expires_in")
         seconds = expires_in if isinstance(expires_in, int) else 0
         return _Token(token, response.get("token_source") == "cache", seconds)
@@ -192,8 +218,15 @@ class _Client:
         if self._app.kind is CredentialKind.CERTIFICATE:
             pem = self._app.certificate
             certificate = certificates.stored(pem) if pem else self._entra.host.certificate()
+            self._thumbprint = certificate.thumbprint
             return {"private_key": certificate.private_key, "public_certificate": certificate.public}
         return self._app.client_secret
+
+    def _with_certificate(self, error: SyncError) -> SyncError:
+        """Say which certificate Entra refused: an application can have several."""
+        if error.fault in CERTIFICATE_REFUSED and self._thumbprint:
+            error.context["thumbprint"] = self._thumbprint[:THUMBPRINT_SHOWN]
+        return error
 
 
 def _translate(error: Exception, secret: str) -> SyncError:

@@ -7,11 +7,12 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from storage.database import Database
 from storage.queries.people import people
-from storage.queries.people.hidden import is_shown
+from storage.queries.people.hidden import can_be_shown, is_shown
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.domain.features import STATUS_MESSAGES
 from sync.domain.jobs import PUSH, PUSH_STATUS_MESSAGE
+from sync.domain.presence import RESTING
 from sync.domain.services import MAX_READ
 from sync.presence.status_message_plan import ON_THE_PHONE
 from sync.presence.status_messages import StatusMessageWriter
@@ -66,15 +67,16 @@ class StatusMessages:
 def _matched(integration: Integration) -> SelectOfScalar[Person]:
     return select(Person).where(
         Person.integration_id == integration.id,
-        col(Person.teams_user_id).is_not(None),
         col(Person.gone).is_(False),
+        can_be_shown(),
         is_shown(),
     )
 
 
 def _calling(integration: Integration) -> SelectOfScalar[Person]:
     values = [presence.value for presence in ON_THE_PHONE]
-    return _matched(integration).where(col(Person.desired).in_(values)).order_by(col(Person.id))
+    calling = _matched(integration).where(col(Person.desired).in_(values), col(Person.line).not_in(RESTING))
+    return calling.order_by(col(Person.id))
 
 
 def _count(query: SelectOfScalar[Person]) -> SelectOfScalar[int]:

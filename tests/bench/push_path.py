@@ -40,7 +40,8 @@ from tests.support.storage.stores import sqlite_with_tables
 from tests.support.sync.flows import flow_of
 
 CHANGES, TYPED_CALLS, TURNS, TOGETHER = 2000, 100, 5, 4
-DUE = "UPDATE person SET desired = :desired, desired_at = :now, due_at = :now"
+DUE = "UPDATE person SET desired = :desired, desired_at = :now, due_at = :now, heard_at = :now"
+LEFT = "SELECT count(*) FROM person WHERE applied IS DISTINCT FROM desired"
 
 
 @dataclass(slots=True)
@@ -82,6 +83,7 @@ async def measure(folder: Path) -> Pushed:
                 await _cost(_post_raw(http, f"{peer}/v1.0/$batch"), CHANGES),
                 await _cost(_call_typed(sdk), TYPED_CALLS),
             ]
+            await _check_sent(database)
             gc.freeze()  # as app.py does after its start
             if turn >= 0:
                 for values, each in zip((pushed.product, pushed.raw, pushed.typed), took, strict=True):
@@ -102,6 +104,13 @@ async def make_everyone_due(database: Database, desired: Presence | None) -> Non
     async with database.writing() as session:
         now = utc_now().replace(tzinfo=None).isoformat(" ", "microseconds")
         await (await session.connection()).execute(text(DUE), {"desired": desired, "now": now})
+
+
+async def _check_sent(database: Database) -> None:
+    async with database.session() as session:
+        left = (await (await session.connection()).execute(text(LEFT))).scalar_one()
+    if left:
+        raise AssertionError(f"{left} changes were not sent")
 
 
 async def _cost(work: object, changes: int) -> float:

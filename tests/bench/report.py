@@ -68,7 +68,7 @@ def drawn(lines: Sequence[str]) -> str:
 def _part_of(line: str) -> float:
     _, goal, measured = line.strip("| ").split(" | ")
     sign, limit = goal.split()[:2]
-    value = float(measured.split()[0].rstrip("%"))
+    value = float(measured.split()[0].rstrip("%;"))
     row = Row("", value, float(limit), high=sign == ">=")
     return row.part
 

@@ -1,20 +1,22 @@
 """Every card of the gallery, in every language, through every check."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from bot.activity import Card
 from bot.languages import Language, load_texts
-from tests.cards.gallery.gallery import gallery
+from tests.cards.gallery.gallery import gallery, gallery_in
 from tests.support.bot.fakes import parts, words
 from tests.support.cards.checks import problems_of_all
 
-Galleries = dict[str, dict[str, Card]]
+Galleries = dict[str, Mapping[str, Card]]
 
 
 @pytest.fixture(scope="module")
 def galleries() -> Galleries:
     """Each language's cards by name."""
-    return {str(language): gallery(texts) for language, texts in load_texts().items()}
+    return {str(language): gallery_in(language) for language in Language}
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,7 @@ def test_every_card_passes_every_check(cards: dict[str, Card]) -> None:
 SAY_WHAT_NOW = (
     *("refused.why", "limited.why", "personal.please", "claim.too_often.remedy", "channel.on", "channel.off"),
     *("setup.checking.wait", "setup.checking.moment", "test.wait", "update.looking", "rotate.checking.wait"),
-    "notice.closed.nothing",
+    *("notice.closed.nothing", "channel.too_many.remedy"),
 )
 """Sentences of cards without a button: what to do or to wait for, or that nothing is to be done."""
 

@@ -8,6 +8,7 @@ import aiohttp
 from aiohttp import web
 
 from tests.support.services.sandboxes import SandboxHandle
+from tests.support.services.servers import serving
 
 
 class Gate:
@@ -43,11 +44,8 @@ async def running_gate(sandbox: SandboxHandle) -> AsyncIterator[tuple[Gate, str]
         gate = Gate(sandbox.url, http)
         application = web.Application()
         application.router.add_route("*", "/{path:.*}", gate.forward)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            yield gate, f"http://127.0.0.1:{runner.addresses[0][1]}"
-        finally:
-            gate.open()
-            await runner.cleanup()
+        async with serving(application) as url:
+            try:
+                yield gate, url
+            finally:
+                gate.open()

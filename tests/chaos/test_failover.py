@@ -20,7 +20,7 @@ from sqlmodel import select
 
 from core.clock import utc_now
 from sandbox.demo import free_port
-from sandbox.processes import RunningService, Service, start
+from sandbox.processes import RunningService, Service
 from storage.database import open_database
 from storage.queries import integrations
 from storage.queries.chat import conversations
@@ -30,6 +30,7 @@ from tests.chaos.gate import Gate, running_gate
 from tests.chaos.workers import presence_matches_phones
 from tests.support.engines import KEY, TENANT, running_engine
 from tests.support.eventually import eventually
+from tests.support.forks import fork
 from tests.support.services.connectors import Connector, open_connector
 from tests.support.services.sandboxes import SandboxHandle, running_sandbox
 from tests.support.storage.postgres import fresh_database
@@ -74,7 +75,7 @@ class Cluster:
             "NO_PROXY": "*",
         }
         service = Service(name, (sys.executable, str(ROOT / "app.py"), role), port, "/healthz", environment, ROOT)
-        process = await start(service, self.folder)
+        process = await fork(service, self.folder)
         self.running[name], self.gates[name] = process, gate
         self.stack.push_async_callback(process.stop)
         await process.wait_ready(60)

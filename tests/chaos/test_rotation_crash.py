@@ -25,6 +25,7 @@ from tests.support.engines import KEY, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.presence import AVAILABLE, IN_A_CALL
 from tests.support.services.sandboxes import SandboxHandle, running_sandbox
+from tests.support.services.servers import serving
 from tests.support.storage.stores import read_integration, stored
 
 
@@ -76,14 +77,11 @@ class Gate:
 async def running_gate(gate: Gate) -> AsyncIterator[str]:
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", gate.forward)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        gate.opened.set()
-        await runner.cleanup()
+    async with serving(application) as url:
+        try:
+            yield url
+        finally:
+            gate.opened.set()
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from sqlmodel import SQLModel, select
 
 from sandbox.cloudlink.webhooks import notification
 from sandbox.demo import administrator, bot_service, free_port
-from sandbox.processes import RunningService, start
+from sandbox.processes import RunningService
 from storage.database import open_database
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
@@ -27,6 +27,7 @@ from tests.chaos.gate import Gate, running_gate
 from tests.chaos.workers import store_integration
 from tests.support.engines import KEY, running_engine
 from tests.support.eventually import eventually
+from tests.support.forks import fork
 from tests.support.presence import IN_A_CALL
 from tests.support.services.sandboxes import SandboxHandle, running_sandbox
 from tests.support.storage.postgres import fresh_database
@@ -70,7 +71,7 @@ async def product(
     if "worker" in role:
         settings |= {"PORT": "0", "OPERATIONS_PORT": str(service.port)}
     changed = replace(service, command=(*service.command, *role), environment={**service.environment, **settings})
-    running = await start(changed, folder)
+    running = await fork(changed, folder)
     try:
         yield Product(running, await running.wait_ready(START_SECONDS))
     finally:

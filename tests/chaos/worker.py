@@ -1,8 +1,7 @@
-"""An engine in a separate process, to be killed: ``python -m tests.chaos.worker``, settings as JSON on stdin."""
+"""An engine in a separate process, to be killed. It imports nothing that the product does not."""
 
 import asyncio
-import json
-import sys
+from collections.abc import Mapping
 from random import Random
 
 import aiohttp
@@ -17,16 +16,22 @@ from sync.engine import EngineConfig, open_engine
 from sync.jobs.local import LocalJobs
 from sync.jobs.runs import QueueConfig
 from sync.problems.clock_skew import ClockSkewMonitor
-from tests.support.engines import QUICK
+from sync.scheduling.scheduler import Intervals
 
 
-async def main(settings: dict[str, str]) -> None:
-    config = EngineConfig(settings["entra_url"], settings["graph_url"], settings["cloudlink_url"], intervals=QUICK)
+def run(settings: Mapping[str, str], intervals: Intervals) -> None:
+    asyncio.run(_work(settings, intervals))
+
+
+async def _work(settings: Mapping[str, str], intervals: Intervals) -> None:
+    config = EngineConfig(
+        settings["entra_url"], settings["graph_url"], settings["cloudlink_url"], intervals=intervals
+    )
     async with open_database(settings["database"]) as database, aiohttp.ClientSession() as http:
         await migrate(database)
         encryption = Encryption([settings["key"]])
         metrics = Metrics(CollectorRegistry())
-        jobs = LocalJobs(QueueConfig(utc_now, Random(1), metrics, QUICK.tick))
+        jobs = LocalJobs(QueueConfig(utc_now, Random(1), metrics, intervals.tick))
         skew = ClockSkewMonitor(utc_now)
         async with open_engine(
             config, database, encryption, http, utc_now, Random(1), metrics, jobs, skew
@@ -34,7 +39,3 @@ async def main(settings: dict[str, str]) -> None:
             await engine.start()
             print("ready", flush=True)
             await asyncio.Event().wait()
-
-
-if __name__ == "__main__":
-    asyncio.run(main(json.loads(sys.stdin.readline())))

@@ -1,35 +1,25 @@
 """An engine in another process that a test kills, and the checks after it."""
 
-import asyncio
-import json
-import sys
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from tests.chaos.gate import Gate
-from tests.support.engines import KEY, running_engine
+from tests.chaos.worker import run
+from tests.support.engines import KEY, QUICK, running_engine
+from tests.support.eventually import eventually
+from tests.support.forks import ForkedProcess, forked
 from tests.support.presence import IN_A_CALL
 from tests.support.services.sandboxes import SandboxHandle
-from tests.support.tools import ROOT
 
 
 @asynccontextmanager
 async def worker(
     sandbox: SandboxHandle, graph_url: str, folder: Path, entra_url: str = ""
-) -> AsyncIterator[asyncio.subprocess.Process]:
+) -> AsyncIterator[ForkedProcess]:
     """The engine in another process, killed at the end unless the test has killed it."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.chaos.worker",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        cwd=ROOT,
-    )
-    assert process.stdin
-    assert process.stdout
     settings = {
         "entra_url": entra_url or sandbox.url,
         "graph_url": graph_url,
@@ -37,16 +27,16 @@ async def worker(
         "database": f"sqlite+aiosqlite:///{folder / 'presence.db'}",
         "key": KEY,
     }
+    log = folder / "worker.log"
+    process = await forked(partial(run, settings, QUICK), log, dict(os.environ))
     try:
-        process.stdin.write(json.dumps(settings).encode() + b"\n")
-        while (line := await asyncio.wait_for(process.stdout.readline(), 60)) and line != b"ready\n":
-            pass
+        await eventually(lambda: log.read_text().startswith("ready") or process.returncode is not None)
         yield process
     finally:
         await kill(process)
 
 
-async def kill(process: asyncio.subprocess.Process) -> None:
+async def kill(process: ForkedProcess) -> None:
     if process.returncode is None:
         process.kill()
     await process.wait()

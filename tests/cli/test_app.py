@@ -1,12 +1,12 @@
 """The application as a whole: refused starts, answers to unauthenticated requests, the log."""
 
-import os
 import re
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from pathlib import Path
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from app import bring_up_to_date, offer_claim
 from core.http.server import CannotListen, listening
 from settings import Settings
 from tests.support.application import both_ports, running_app
-from tests.support.processes import run_app, run_command
+from tests.support.processes import app_process, run_app, run_command
 from tests.support.storage.postgres import fresh_database
 from tests.support.storage.stores import sqlite_with_tables
 from tests.support.tools import ROOT
@@ -32,6 +32,12 @@ def test_it_refuses_to_start_without_authentication(tmp_path: Path) -> None:
 
 MADE = re.compile(r"^In a personal chat with the bot, type: +claim (([A-Z2-9]{4}-){4}[A-Z2-9]{4})$", re.MULTILINE)
 SWITCH = {"DANGEROUSLY_ALLOW_UNAUTHENTICATED": "true"}
+JSON = "application/json"
+
+Answer = tuple[int, str, Collection[str]]
+"""Status, text and the names of the headers."""
+
+Send = Callable[..., Awaitable[Answer]]
 
 
 @pytest.mark.parametrize(("arguments", "allowed"), [(("--tenant", "T2"), "t1,t2"), ((), "t1")])
@@ -188,16 +194,7 @@ def test_it_refuses_a_database_newer_than_itself(tmp_path: Path) -> None:
 
 
 def test_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
-    environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / "data"), "PORT": "0"}
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "app.py")],
-        env=environment | {"DANGEROUSLY_ALLOW_UNAUTHENTICATED": "true", "LOG_FORMAT": "text"},
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    with process.stdout:
+    with app_process(tmp_path, **SWITCH, LOG_FORMAT="text") as process:
         assert any("listening" in line for line in iter(process.stdout.readline, ""))
         assert "claim-code --tenant ID" in process.stdout.readline()
         process.send_signal(signal.SIGTERM)
@@ -231,42 +228,53 @@ async def test_it_is_alive_ready_and_measured(tmp_path: Path) -> None:
                 assert text in await response.text()
 
 
-@pytest.mark.parametrize(
-    ("method", "body", "content_type", "status"),
-    [
-        ("GET", b"", "application/json", 405),
-        ("PUT", b"{}", "application/json", 405),
-        ("POST", b"{}", "text/plain", 415),
-        ("POST", b"{broken", "application/json", 400),
-        ("POST", b"[]", "application/json", 400),
-        ("POST", b"{}", "application/json", 400),
-        ("POST", b'{"type": "conquest"}', "application/json", 400),
-        ("POST", b" " * 300_000, "application/json", 413),
-    ],
-)
-async def test_a_bad_message_is_a_4xx_and_one_log_line(
-    method: str, body: bytes, content_type: str, status: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+async def send(tmp_path: Path) -> AsyncIterator[Send]:
+    """Sends requests to the running application: method, path, body, content type."""
     async with running_app(tmp_path) as (url, http):
-        capsys.readouterr()
-        headers = {"Content-Type": content_type}
-        async with http.request(method, f"{url}/api/messages", data=body, headers=headers) as response:
-            assert response.status == status
-    assert len([line for line in capsys.readouterr().out.splitlines() if "refused" in line]) == 1
+
+        async def send(method: str, path: str, body: bytes = b"", content_type: str = JSON) -> Answer:
+            headers = {"Content-Type": content_type}
+            async with http.request(method, url + path, data=body, headers=headers) as response:
+                return response.status, await response.text(), response.headers.keys()
+
+        yield send
 
 
-@pytest.mark.parametrize("path", ["cloudlink/guess", "cloudlink/" + "x" * 500, "other/x"])
-async def test_an_unknown_webhook_path_is_404_and_says_nothing(path: str, tmp_path: Path) -> None:
-    async with running_app(tmp_path) as (url, http), http.post(f"{url}/webhooks/{path}", json={}) as response:
-        assert response.status == 404
-        assert "token" not in (await response.text()).lower()
+async def test_a_bad_message_is_a_4xx_and_one_log_line(
+    send: Send, capsys: pytest.CaptureFixture[str], subtests: pytest.Subtests
+) -> None:
+    for method, body, content_type, expected in (
+        ("GET", b"", JSON, 405),
+        ("PUT", b"{}", JSON, 405),
+        ("POST", b"{}", "text/plain", 415),
+        ("POST", b"{broken", JSON, 400),
+        ("POST", b"[]", JSON, 400),
+        ("POST", b"{}", JSON, 400),
+        ("POST", b'{"type": "conquest"}', JSON, 400),
+        ("POST", b" " * 300_000, JSON, 413),
+    ):
+        with subtests.test(f"{method} {content_type} {body[:20]!r}"):
+            capsys.readouterr()
+            status, _, _ = await send(method, "/api/messages", body, content_type)
+            assert status == expected
+            logged = capsys.readouterr().out.splitlines()
+            assert len([line for line in logged if "refused" in line]) == 1
 
 
-@pytest.mark.parametrize("token", ["guess", "x" * 3000])
-async def test_a_guessed_export_is_404_and_says_nothing(token: str, tmp_path: Path) -> None:
-    async with running_app(tmp_path) as (url, http), http.get(f"{url}/exports/{token}") as response:
-        assert response.status == 404
-        assert "Content-Disposition" not in response.headers
+async def test_an_unknown_path_is_404_and_says_nothing(send: Send, subtests: pytest.Subtests) -> None:
+    for method, path in (
+        ("POST", "/webhooks/cloudlink/guess"),
+        ("POST", "/webhooks/cloudlink/" + "x" * 500),
+        ("POST", "/webhooks/other/x"),
+        ("GET", "/exports/guess"),
+        ("GET", "/exports/" + "x" * 3000),
+    ):
+        with subtests.test(path[:40]):
+            status, text, headers = await send(method, path, b"{}" if method == "POST" else b"")
+            assert status == 404
+            assert "token" not in text.lower()
+            assert "Content-Disposition" not in headers
 
 
 @pytest.mark.parametrize("role", ["web", "worker"])

@@ -123,7 +123,7 @@ def presence() -> Iterator[str]:
     """A database and a role of the names that the compose file gives them."""
     with psycopg.connect(postgres.server_url(), autocommit=True) as server:
         server.execute("CREATE ROLE presence SUPERUSER LOGIN")
-        server.execute(f"CREATE DATABASE presence OWNER presence TEMPLATE {postgres.with_tables()}")
+        server.execute(f"CREATE DATABASE presence OWNER presence TEMPLATE {postgres.WITH_TABLES}")
         yield postgres.url_of("presence")
         server.execute("DROP DATABASE presence WITH (FORCE)")
         server.execute("DROP ROLE presence")

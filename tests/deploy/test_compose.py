@@ -103,6 +103,12 @@ def test_processes_and_files_are_limited(service: str, compose: Json) -> None:
         assert container["ulimits"]["nofile"] > 2 * Settings.model_fields["connections"].default
 
 
+@pytest.mark.parametrize("service", [*ROLES, "database"])
+def test_logs_are_rotated(service: str, compose: Json) -> None:
+    """Docker's own default keeps all of them."""
+    assert compose["services"][service]["logging"] == {"driver": "local"}
+
+
 def test_only_the_bot_is_reached_from_outside_and_only_through_this_machine(compose: Json) -> None:
     ports = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
     assert ports == {"web": ["127.0.0.1:3978:3978"]}

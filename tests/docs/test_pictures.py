@@ -4,18 +4,17 @@ import re
 
 import pytest
 
-from bot.languages import Language, load_texts
-from tests.cards.gallery.gallery import gallery
+from bot.languages import Language
+from tests.cards.gallery.gallery import gallery_in
 from tests.cards.pictures import IMAGES, SHOWN, shown_in_pages
 from tests.support.tools import ROOT
 
-TEXTS = load_texts()
-both_languages = pytest.mark.parametrize("language", TEXTS)
+both_languages = pytest.mark.parametrize("language", Language)
 
 
 @both_languages
 def test_a_card_that_is_shown_is_in_the_gallery(language: Language) -> None:
-    assert shown_in_pages(language) - gallery(TEXTS[language]).keys() == set()
+    assert shown_in_pages(language) - gallery_in(language).keys() == set()
 
 
 @both_languages
@@ -25,7 +24,7 @@ def test_a_page_shows_cards_in_its_language(language: Language) -> None:
 
 
 def test_no_picture_is_left_over() -> None:
-    shown = {f"{name}.{language}.png" for language in TEXTS for name in shown_in_pages(language)}
+    shown = {f"{name}.{language}.png" for language in Language for name in shown_in_pages(language)}
     assert {path.name for path in IMAGES.glob("*.png")} - shown == set()
 
 

@@ -9,11 +9,14 @@ from sqlmodel import SQLModel
 
 import storage.tables
 from app import COMMANDS as PROGRAM
+from bot.cards.presence.mapping import shown_as
 from bot.commands import COMMANDS
+from bot.languages import Language, load_texts
 from settings import Settings
 from storage.queries.chat.claims import ATTEMPT_WINDOW
 from storage.queries.chat.roles import INVITATION_LIFETIME
 from sync.domain.roles import Role
+from sync.presence.mapping import chosen_by
 from sync.scheduling.cleanup import KEEP_CALLS, KEEP_DELAYS, KEEP_DRAFTS, KEEP_EVENTS, KEEP_FIGURES, KEEP_PRESSES
 from tests.support.documents import READMES, table_rows
 from tests.support.tools import ROOT
@@ -53,6 +56,15 @@ def rows_of(language: str, page: str) -> list[list[str]]:
 def test_every_setting_is_in_the_table_with_its_default(language: str) -> None:
     expected = [[f"`{name.upper()}`", shown(field.default)] for name, field in Settings.model_fields.items()]
     assert [row[:2] for row in rows_of(language, "settings")] == expected
+
+
+@both_languages
+def test_every_state_of_a_phone_is_in_the_table_with_what_it_shows(language: str) -> None:
+    texts = load_texts()[Language(language)]
+    expected = [
+        [texts(f"mapping.state.{state}"), shown_as(texts, choice)] for state, choice in chosen_by({}).items()
+    ]
+    assert [[row[0], row[2]] for row in table_rows(f"docs/{language}/presence.md", "states")] == expected
 
 
 def test_the_english_meanings_are_the_settings_own() -> None:

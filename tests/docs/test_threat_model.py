@@ -59,7 +59,7 @@ def test_every_entry_point_has_threats_and_every_threat_an_entry_point() -> None
 
 
 def test_every_served_path_is_an_entry_point() -> None:
-    code = "".join((ROOT / name).read_text() for name in ("app.py", "sync/monitoring/routes.py"))
+    code = "".join((ROOT / name).read_text() for name in ("bot/application.py", "sync/monitoring/routes.py"))
     served = set(re.findall(r'"(/[a-z][\w/{}]*)"', code))
     assert "/metrics" in served
     named = {path for row in table_rows(PAGE, "ways") for path in re.findall(r"`(/[^`]+)`", row[0])}

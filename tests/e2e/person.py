@@ -6,18 +6,31 @@ With ``PICTURES`` in the environment, screenshots are left in build/screenshots.
 import os
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
-from playwright.async_api import Browser, FloatRect, Locator, Page, expect
-from playwright.async_api import TimeoutError as PlaywrightTimeoutError
+from playwright.async_api import Browser, FloatRect, Locator, Page, Route, expect
 
 from tests.e2e.film import Film
 from tests.support.tools import ROOT
 
 PICTURES = ROOT / "build" / "screenshots"
 TIMEOUT_MS = 30_000
-WELCOME_MS, OPENINGS = 12_000, 4
 INVOKE = re.compile(r"/invoke$")
+INSTALLATION = "**/_debug/conversation/*/installation"
+
+COUNT_SOCKETS = """{
+  const Socket = WebSocket;
+  window.openSockets = 0;
+  window.WebSocket = class extends Socket {
+    constructor(...given) {
+      super(...given);
+      this.addEventListener("open", () => window.openSockets++);
+    }
+  };
+}"""
+ARE_CONNECTED = "() => window.openSockets === 2"
+"""The window's two sockets: the conversations' messages, and the log."""
+
 TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 AT_REST = """async () => {
@@ -129,6 +142,11 @@ class Person:
         """From the switchboard to the chat."""
         await self._chat.bring_to_front()
 
+    async def opens_the_chat_again(self) -> None:
+        """Without the messages so far: with each new one the window draws all of them."""
+        await self._chat.route(INSTALLATION, lambda route: route.fulfill(status=200))
+        await _open(self._chat, self._chat.url)
+
     async def captures_chat(self, name: str, showing: str = "") -> None:
         """The window as it is, or scrolled to where ``showing`` is visible."""
         if showing:
@@ -174,19 +192,20 @@ async def open_person(browser: Browser, chat_url: str, switchboard_url: str, loc
         chat, switchboard = await context.new_page(), await context.new_page()
         await switchboard.goto(f"{switchboard_url}/switchboard")
         await chat.bring_to_front()
-        await _welcomed(chat, chat_url)
-        await chat.get_by_title("Hide log panel").click(timeout=TIMEOUT_MS)
+        await chat.add_init_script(COUNT_SOCKETS)
+        await chat.route(INSTALLATION, _install_when_connected)
+        await _open(chat, chat_url)
+        await chat.locator(".ac-adaptiveCard").first.wait_for(timeout=TIMEOUT_MS)
         yield Person(chat, switchboard)
 
 
-async def _welcomed(chat: Page, url: str) -> None:
-    """Open the window until a card is there.
+async def _install_when_connected(route: Route) -> None:
+    """The Playground (0.2.28) installs the bot as its window opens, and shows nothing from before its socket is."""
+    await route.request.frame.page.wait_for_function(ARE_CONNECTED)
+    await route.continue_()
 
-    The Playground (0.2.28) shows only messages that come after its socket was open, and passes on one installation
-    for each time the window is opened; the bot takes a second one within ten seconds for a duplicate.
-    """
-    for _ in range(OPENINGS):
-        await chat.goto(url)
-        with suppress(PlaywrightTimeoutError):
-            return await chat.locator(".ac-adaptiveCard").first.wait_for(timeout=WELCOME_MS)
-    raise AssertionError(f"no card in {OPENINGS} windows")
+
+async def _open(chat: Page, url: str) -> None:
+    await chat.goto(url)
+    await chat.wait_for_function(ARE_CONNECTED, timeout=TIMEOUT_MS)
+    await chat.get_by_title("Hide log panel").click(timeout=TIMEOUT_MS)

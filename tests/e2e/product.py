@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 
-from sandbox.demo import bot_service, free_port, running_services, sandbox_service
-from sandbox.processes import RunningService, start
+from sandbox.demo import bot_service, free_port, sandbox_service
+from sandbox.processes import RunningService
+from tests.support.forks import fork
 from tests.support.services.sandboxes import Switchboard
 
 START_SECONDS = 60.0
@@ -26,7 +27,7 @@ class Bot:
         self.operations_url = f"http://127.0.0.1:{self._service.environment['OPERATIONS_PORT']}"
 
     async def start(self) -> None:
-        self._running = await start(self._service, self._logs)
+        self._running = await fork(self._service, self._logs)
         await self._running.wait_ready(START_SECONDS)
 
     async def kill(self) -> None:
@@ -51,17 +52,15 @@ async def running_product(directory: Path) -> AsyncIterator[tuple[Switchboard, B
     data, logs, world = (directory / name for name in ("bot", "logs", "world"))
     for each in (data, logs, world):
         each.mkdir()
-    async with (
-        running_services([sandbox_service(free_port(0), world)], logs) as (process,),
-        aiohttp.ClientSession() as http,
-    ):
+    async with AsyncExitStack() as stack:
+        process = await fork(sandbox_service(free_port(0), world), logs)
+        stack.push_async_callback(process.stop)
+        http = await stack.enter_async_context(aiohttp.ClientSession())
         sandbox = Switchboard(await process.wait_ready(START_SECONDS), http)
         bot = Bot(data, logs, sandbox.url)
-        try:
-            await bot.start()
-            yield sandbox, bot
-        finally:
-            await bot.stop()
+        stack.push_async_callback(bot.stop)
+        await bot.start()
+        yield sandbox, bot
 
 
 async def becomes(sandbox: Switchboard, extension: str, presence: str, seconds: float = 30) -> None:

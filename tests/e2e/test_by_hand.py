@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.cards.welcome import LANGUAGES
 from tests.e2e.film import Film
-from tests.e2e.journeys import ENGLISH, NAME, PORTUGUESE, WORDINGS, Wording
+from tests.e2e.journeys import NAME, PORTUGUESE, WORDINGS, Wording
 from tests.e2e.person import PICTURES, Person, open_person
 from tests.e2e.playground import running_playground
 from tests.e2e.product import becomes, running_product
@@ -20,6 +21,8 @@ IN_A_CALL = {"en-US": "In a call", "pt-PT": "Numa chamada"}
 WRONG = "a-secret-typed-by-mistake"
 MOST_CLICKS, MOST_PASTES = 12, 5
 PRESENTING = {"en-US": "Presenting", "pt-PT": "A apresentar"}
+OTHER_WORDS = {"en-US": "ajuda", "pt-PT": "help"}
+LANGUAGE = {"en-US": "idioma", "pt-PT": "language"}
 AVAILABLE = {"en-US": "Available", "pt-PT": "Disponível"}
 
 
@@ -32,27 +35,27 @@ async def test_a_person_connects_a_phone_system_and_sees_a_call_in_teams(tmp_pat
         chromium() as browser,
         open_person(browser, playground.url, sandbox.url, wording.locale) as person,
     ):
-        if wording is ENGLISH:
-            await is_answered_in_their_words(person)
+        await is_answered_in_their_words(person, wording)
         await sets_up_cloudlink(person, wording)
         await connects_the_application(person, sandbox, wording)
         await takes_a_call(person, sandbox, wording)
         await switches_it_off(person, sandbox, wording)
 
 
-async def is_answered_in_their_words(person: Person) -> None:
-    """Who begins in Portuguese is answered in Portuguese, whatever the client says, until they choose English.
+async def is_answered_in_their_words(person: Person, wording: Wording) -> None:
+    """Who begins in Portuguese is answered in Portuguese, whatever the client says, and who has a Portuguese client
+    whatever they say, until they choose a language.
 
     What it costs is not counted.
     """
-    await person.sees(ENGLISH("welcome.title"))
-    await person.says("ajuda")
+    await person.sees(wording("welcome.title"))
+    await person.says(OTHER_WORDS[wording.locale])
     await person.sees(PORTUGUESE("help.title"))
-    await person.captures_chat("help.en", PORTUGUESE("help.title"))
-    await person.says("idioma")
+    await person.captures_chat(f"help.{wording.texts.language}", PORTUGUESE("help.title"))
+    await person.says(LANGUAGE[wording.locale])
     await person.sees(PORTUGUESE("language.title"))
-    await person.presses("English")
-    await person.sees(ENGLISH("language.changed"))
+    await person.presses(LANGUAGES[wording.texts.language])
+    await person.sees(wording("language.changed"))
     person.clicks = 0
 
 

@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 
 from sandbox.demo import BOT_PORT
+from sandbox.state import read_saved
 from tests.support.tools import ROOT, require
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -92,9 +93,9 @@ async def test_the_demo_comes_up_keeps_its_state_and_ends_at_a_signal(tmp_path: 
         async with asyncio.timeout(30):
             assert await process.wait() == 0
         assert [listens_on(port) for port in ports] == [set()] * 3
-
-    async with demo(tmp_path / "data") as (_, urls):
-        assert (await world(urls))["cloudlink"] == first
+    kept = read_saved(tmp_path / "data/sandbox.json")
+    assert kept
+    assert kept.account.client_secret == first["clientSecret"]
 
 
 async def world(urls: dict[str, str]) -> dict[str, Any]:

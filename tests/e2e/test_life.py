@@ -13,12 +13,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from bot.cards.parts import NBSP
 from tests.e2e.cards import Json, elements, words
 from tests.e2e.journeys import ENGLISH, NAME, PORTUGUESE, Wording, connect
 from tests.e2e.playground import Message, Playground, running_playground
 from tests.e2e.product import Bot, becomes, running_product
 from tests.e2e.searches import contents, leaks, stored_output
-from tests.support.bot.texts import problem_title
+from tests.support.bot.texts import problem_words
 
 pytestmark = [pytest.mark.long, pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -105,7 +106,7 @@ async def renames(chat: Playground, wording: Wording, name: str) -> None:
     await chat.card_with(wording("edit.renamed"), name)
     await chat.say(wording.integrations)
     listed = await chat.card_with(wording("integrations.title"), name)
-    assert f"✅ {wording('service.entra')}" in listed.words
+    assert f"✅{NBSP}{wording('service.entra')}" in listed.words
     await chat.press(wording("button.open"))
     await chat.card_with(wording("integration.title"), wording("button.disable"))
 
@@ -255,8 +256,8 @@ async def test_a_refused_secret_is_alerted_immediately_with_an_all_clear_later(t
         await sandbox.expire_secret(old["keyId"])
         await sandbox.call(ANA)
         await bot.start()
-        refused = problem_title("entra.secret_expired")
-        alarm = await chat.message_with(refused, ENGLISH("fault.entra.secret_expired.remedy"), seconds=90)
+        refused = problem_words("entra.secret_expired")
+        alarm = await chat.message_with(*refused, ENGLISH("fault.entra.secret_expired.remedy"), seconds=90)
         assert "/".join(await sandbox.shown(ANA)) != ON_A_CALL
 
         new = await sandbox.new_secret("The next one")
@@ -268,7 +269,7 @@ async def test_a_refused_secret_is_alerted_immediately_with_an_all_clear_later(t
         its_problems_ended_earlier(bot, minutes=2)
         await bot.start()
         clear = await chat.message_with(
-            ENGLISH("notice.clear", service=ENGLISH("service.entra")), seconds=PROACTIVE_SECONDS
+            ENGLISH("notice.clear.refusal", service=ENGLISH("service.entra")), seconds=PROACTIVE_SECONDS
         )
         assert clear.id != alarm.id
         closed = await chat.message_with(ENGLISH("notice.closed.title"), ADMINISTRATOR, seconds=PROACTIVE_SECONDS)

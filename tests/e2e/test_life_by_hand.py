@@ -8,14 +8,15 @@ import pytest
 from tests.e2e.journeys import NAME, WORDINGS, Wording, set_up
 from tests.e2e.person import Person, open_person
 from tests.e2e.playground import running_playground
-from tests.e2e.product import becomes, running_product
+from tests.e2e.product import Bot, becomes, running_product
+from tests.support.bot.texts import problem_words
 from tests.support.browsers import chromium
 from tests.support.services.sandboxes import Switchboard
 from tests.support.tools import require
 
 pytestmark = [pytest.mark.long, pytest.mark.e2e, pytest.mark.timeout(400)]
 
-ANA, SOFIA = "2001", "2019"
+ANA, BRUNO, SOFIA = "2001", "2002", "2019"
 ON_A_CALL = "Busy/InACall"
 MONITOR = "Receção"
 NEW_NAME = "Sede do Porto"
@@ -40,10 +41,13 @@ async def test_a_person_maintains_an_integration(tmp_path: Path, wording: Wordin
         await lists_a_monitor(person, wording)
         await replaces_the_secret(person, sandbox, wording)
         await renews_the_monitor(person, wording)
+        await person.opens_the_chat_again()
         await renames(person, wording)
         await reads_the_history(person, wording)
+        await person.opens_the_chat_again()
         await installs_the_updates(person, sandbox, wording)
         await lets_the_bot_replace_the_secret(person, sandbox, wording)
+        await reads_that_the_secret_expired(person, sandbox, bot, wording)
 
 
 async def is_warned(person: Person, wording: Wording) -> None:
@@ -164,3 +168,19 @@ async def lets_the_bot_replace_the_secret(person: Person, sandbox: Switchboard, 
     await person.presses(wording("button.monitor_secret"))
     await person.sees(wording("monitors.secret.open"))
     await person.captures_chat(f"monitors-secret.{language}", wording("monitors.secret.open"))
+
+
+async def reads_that_the_secret_expired(person: Person, sandbox: Switchboard, bot: Bot, wording: Wording) -> None:
+    """One truth: nothing new is shown, why, and the button that helps."""
+    language = wording.texts.language
+    await bot.stop()
+    for secret in (await sandbox.state())["registration"]["secrets"]:
+        await sandbox.expire_secret(secret["keyId"])
+    await sandbox.call(BRUNO)
+    await bot.start()
+    await person.sees(*problem_words("entra.secret_expired", wording.texts))
+    await person.says(wording.status)
+    await person.sees(wording("status.no_calls", since=""), wording("fault.entra.secret_expired.remedy"))
+    await person.captures_chat(f"status-expired.{language}", wording("status.no_calls", since=""))
+    await person.presses(wording("button.rotate"))
+    await person.sees(wording("rotate.title"))

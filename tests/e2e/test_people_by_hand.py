@@ -1,23 +1,17 @@
-"""People by hand, in the Playground's window: Sofia found, explained and shown; who is shown, when and as what.
+"""People by hand, in the Playground's window: Sofia found, explained and shown; who is shown, when and as what; and
+the integration removed while no service answers.
 
 After each decision, what Teams shows is read from the sandbox.
 """
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from bot.languages import Language
-from tests.e2e.journeys import (
-    WORDINGS,
-    Wording,
-    complete_cloudlink_steps,
-    enable,
-    install_bot,
-    save,
-    setup_values,
-)
+from tests.e2e.journeys import NAME, WORDINGS, Wording, set_up
 from tests.e2e.person import Person, open_person
 from tests.e2e.playground import running_playground
 from tests.e2e.product import becomes, running_product
@@ -41,6 +35,7 @@ SAID = {
 }
 YES = {Language.ENGLISH: "yes", Language.PORTUGUESE: "sim"}
 DRILL = {Language.ENGLISH: "secret", Language.PORTUGUESE: "graph"}
+OUTAGES = ("graph_outage", "entra_outage", "cloudlink_outage")
 STEPS = ("alert", "status", "clear", "times")
 READS = ("getPresencesByUserId", "/token", "$batch")
 MOST_CLICKS = 5
@@ -53,19 +48,15 @@ async def test_sofia_is_found_explained_and_shown_in_three_presses(tmp_path: Pat
     async with (
         running_product(tmp_path) as (sandbox, bot),
         running_playground(bot.url, tmp_path / "logs", wording.locale) as playground,
+        chromium() as browser,
+        open_person(browser, playground.url, sandbox.url, wording.locale) as person,
     ):
-        await install_bot(playground, wording)
-        values = await setup_values(sandbox)
-        await complete_cloudlink_steps(playground, wording, values)
-        await save(playground, wording, values)
-        await enable(playground, wording)
-        async with (
-            chromium() as browser,
-            open_person(browser, playground.url, sandbox.url, wording.locale) as person,
-        ):
-            await corrects_sofia(person, sandbox, wording)
-            assert person.clicks <= MOST_CLICKS
-            await decides(person, sandbox, wording)
+        await set_up(playground, sandbox, wording)
+        await person.opens_the_chat_again()
+        await corrects_sofia(person, sandbox, wording)
+        assert person.clicks <= MOST_CLICKS
+        await person.opens_the_chat_again()
+        await decides(person, sandbox, wording)
 
 
 async def corrects_sofia(person: Person, sandbox: Switchboard, wording: Wording) -> None:
@@ -103,10 +94,13 @@ async def decides(person: Person, sandbox: Switchboard, wording: Wording) -> Non
     await excludes_and_includes(person, sandbox, wording, next(said))
     await keeps_the_second_call_quiet(person, sandbox, wording, next(said))
     await closes_and_opens(person, sandbox, wording, next(said))
+    await person.opens_the_chat_again()
     await leaves_out_by_rule(person, sandbox, wording, next(said))
     await imports(person, sandbox, wording, next(said))
     await gets_a_report_each_week(person, wording, next(said))
+    await person.opens_the_chat_again()
     await rehearses(person, sandbox, wording, next(said))
+    await removes_during_an_outage(person, sandbox, wording)
 
 
 async def excludes_and_includes(person: Person, sandbox: Switchboard, wording: Wording, said: str) -> None:
@@ -212,6 +206,24 @@ async def rehearses(person: Person, sandbox: Switchboard, wording: Wording, said
     await person.presses(wording("button.drill_other"))
     await person.sees(wording("drill.safe"))
     assert writes(await sandbox.log()) == []
+
+
+async def removes_during_an_outage(person: Person, sandbox: Switchboard, wording: Wording) -> None:
+    """Nothing is called removed while Sofia's call is still shown; that it is done is said."""
+    language = wording.texts.language
+    await becomes(sandbox, SOFIA, PRESENTING)
+    await sandbox.set_faults(**dict.fromkeys(OUTAGES, True))
+    await person.says(wording.remove)
+    await person.types(wording("remove.type_name", name=NAME), NAME)
+    async with asyncio.TaskGroup() as doing:
+        doing.create_task(person.presses(wording("button.remove")))
+        await person.sees(wording("removing.title"), wording("removing.what"))
+        await person.captures_chat(f"removing.{language}", wording("removing.title"))
+        assert "/".join(await sandbox.shown(SOFIA)) == PRESENTING
+        await sandbox.set_faults(**dict.fromkeys(OUTAGES, False))
+    await person.sees(wording("removed.title"), wording("removed.what"))
+    await person.captures_chat(f"removed.{language}", wording("removed.title"))
+    await becomes(sandbox, SOFIA, NOTHING)
 
 
 def writes(log: list[dict[str, object]]) -> list[str]:

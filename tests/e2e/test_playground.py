@@ -78,7 +78,7 @@ async def echo_chat(tmp_path: Path, locale: str = "en-US") -> AsyncIterator[tupl
         await runner.cleanup()
 
 
-async def test_what_is_typed_and_pressed_reaches_the_bot_and_its_answers_are_seen(tmp_path: Path) -> None:
+async def test_what_is_typed_and_pressed_reaches_the_bot_alone_and_its_answers_are_seen(tmp_path: Path) -> None:
     async with echo_chat(tmp_path, "pt-PT") as (bot, chat):
         await chat.install()
         await chat.card_with("you said nothing")
@@ -87,10 +87,12 @@ async def test_what_is_typed_and_pressed_reaches_the_bot_and_its_answers_are_see
         greeted = await chat.card_with("you said olá", "Save")
         assert [each["locale"] for each in bot.activities] == ["pt-PT"] * len(bot.activities)
 
-        await chat.press("Save", name="Ann")
-        assert bot.activities[-1]["value"]["action"]["data"] == {"draft": "7", "name": "Ann"}
+        await chat.press("Save", name="s3cret-typed")
+        assert bot.activities[-1]["value"]["action"]["data"] == {"draft": "7", "name": "s3cret-typed"}
         assert "save done" in greeted.words
         assert len(chat.messages) == 2
+    assert [path.name for path in files(tmp_path)] == ["chat.log"]
+    assert all("s3cret-typed" not in path.read_text() for path in files(tmp_path))
 
 
 async def test_an_update_of_the_stored_message_changes_it_in_place(tmp_path: Path) -> None:
@@ -104,32 +106,17 @@ async def test_an_update_of_the_stored_message_changes_it_in_place(tmp_path: Pat
         assert len(chat.messages) == 1
 
 
-async def test_a_plain_submit_carries_the_verb_and_the_fields(tmp_path: Path) -> None:
+async def test_a_plain_submit_carries_the_verb_and_the_fields_and_a_missing_message_fails(tmp_path: Path) -> None:
     async with echo_chat(tmp_path) as (bot, chat):
-        await chat.say("hi")
-        await chat.card_with("you said hi")
-        await chat.submit("Save", name="Ann")
-        await chat.card_with("you said")
-        assert bot.activities[-1]["value"] == {"draft": "7", "name": "Ann", "verb": "save"}
-
-
-async def test_a_missing_message_fails_and_shows_the_chat(tmp_path: Path) -> None:
-    async with echo_chat(tmp_path) as (_, chat):
         await chat.say("hi")
         await chat.card_with("you said hi")
         with pytest.raises(AssertionError, match="you said hi"):
             await chat.card_with("something else", seconds=0.2)
         with pytest.raises(AssertionError, match="no fields"):
             await chat.press("Save", nonsense="x")
-
-
-async def test_the_playground_keeps_no_record_of_its_own(tmp_path: Path) -> None:
-    async with echo_chat(tmp_path) as (_, chat):
-        await chat.say("hi")
-        await chat.card_with("you said hi")
-        await chat.press("Save", name="s3cret-typed")
-    assert [path.name for path in files(tmp_path)] == ["chat.log"]
-    assert all("s3cret-typed" not in path.read_text() for path in files(tmp_path))
+        await chat.submit("Save", name="Ann")
+        await chat.card_with("you said")
+        assert bot.activities[-1]["value"] == {"draft": "7", "name": "Ann", "verb": "save"}
 
 
 def files(directory: Path) -> list[Path]:

@@ -15,13 +15,14 @@ import aiohttp
 from cryptography.fernet import Fernet
 
 from sandbox.demo import free_port
-from sandbox.processes import RunningService, Service, start
+from sandbox.processes import RunningService, Service
 from storage.encryption import Encryption
 from tests.load.fleet import Phone, Tenant, all_phones, make_fleet
 from tests.load.machine import Sample, postmaster_of, sample
 from tests.load.seed import OWNER, seed
 from tests.load.services import Services, serving
 from tests.load.traffic import Traffic
+from tests.support.forks import fork
 from tests.support.tools import ROOT
 
 STATUS_TEXT = "On the phone"
@@ -183,7 +184,7 @@ class Processes:
             {**self._environment, **ports},
             self._logs,
         )
-        self.running[name] = await start(service, self._logs)
+        self.running[name] = await fork(service, self._logs)
         await self.running[name].wait_ready(60)
 
     def pids(self) -> dict[str, int]:

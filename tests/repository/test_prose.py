@@ -25,7 +25,7 @@ BANNED = frozenset(
 )
 PHRASES = ("is told of", "are told of", "for good", "in the stead", "in its stead", "in the place of")
 
-ALLOWED = frozenset({("bot/cards/health/notices.py", "told")})
+ALLOWED = frozenset({("bot/cards/health/alerts.py", "told")})
 """File and word: the state of a notice, as the catalogues call it."""
 
 

@@ -22,8 +22,38 @@ PORTUGUESE = re.compile(
 INFINITIVE = re.compile(r"(?:^|[.;:!?] )([A-ZÁÉ][a-zçãõáéíóú]+(?:[aei]r|[áêí]-l[oa]s?))\b[^.:;]*[.:;]")
 """A sentence that begins with an infinitive: an instruction takes the imperative."""
 
+PERSON = {
+    Language.ENGLISH: re.compile(r"\bI(?:'m|'ll|'ve|'d)?\b"),
+    Language.PORTUGUESE: re.compile(
+        r"\b(eu|percebi|entendi|compreendi|consegui|consigo|pude|posso|soube|sei|sou|estou|fui|fiz|tenho|quero|vou|"
+        r"recebi|encontrei|guardei|apaguei|enviei|li|falo)\b",
+        re.IGNORECASE,
+    ),
+}
+ACTING_BOT = {
+    Language.ENGLISH: re.compile(
+        r"(?:^|[.:;,?!(] |\b(?:and|let|because|that) )the bot (?!'s)[a-z]+", re.IGNORECASE
+    ),
+    Language.PORTUGUESE: re.compile(
+        r"(?:^|[.:;,?!(] |\b(?:e|deixar|porque|que) )o bot [a-z]+|pelo bot", re.IGNORECASE
+    ),
+}
+"""What the product does, it says as *we*; *this bot* is only its name, for who runs it or writes to it."""
+
 TITLE_CASE = re.compile(r"^[A-ZÁÉ][a-zçãõáéíóú]+ (?:[a-z]+ )*[A-ZÁÉ][a-zçãõáéíóú]+")
-NAMES = ("Conditional Access", "Acesso Condicional", "CloudLink", "Microsoft", "Mitel", "Teams", "Azure", "CSV")
+NAMES = (
+    *(
+        "Cloud Shell",
+        "Conditional Access",
+        "Acesso Condicional",
+        "CloudLink",
+        "Microsoft",
+        "Mitel",
+        "Teams",
+        "Azure",
+    ),
+    "CSV",
+)
 
 TEXTS = load_texts()
 BANNED = {Language.ENGLISH: ENGLISH, Language.PORTUGUESE: PORTUGUESE}
@@ -63,6 +93,32 @@ def banned_in(text: str, language: Language) -> list[str]:
 def test_no_sentence_uses_a_banned_word(language: Language) -> None:
     found = {key: banned_in(said, language) for key, said in sentences(language).items()}
     assert {key: words for key, words in found.items() if words} == {}
+
+
+@pytest.mark.parametrize("language", TEXTS)
+def test_no_sentence_says_i_or_the_bot_for_we(language: Language) -> None:
+    other = (PERSON[language], ACTING_BOT[language])
+    said = {key: [word for one in other for word in one.findall(text)] for key, text in sentences(language).items()}
+    assert {key: words for key, words in said.items() if words} == {}
+
+
+MAPPED = {
+    Language.ENGLISH: re.compile(r"\bmapp?(?:ing|ings|ed)\b", re.IGNORECASE),
+    Language.PORTUGUESE: re.compile(
+        r"\b(?:correspond\w+|exclu[ií]\w+|em direto|rota(?:ção|ções))\b", re.IGNORECASE
+    ),
+}
+AZURE = ("fault.entra.conditional_access.remedy", "fault.entra.device_policy.remedy")
+"""Azure's own word for it."""
+
+
+@pytest.mark.parametrize("language", TEXTS)
+def test_one_word_for_one_thing(language: Language) -> None:
+    """People are matched (*associadas*) with accounts; a presence profile (*perfil*) says what Teams shows."""
+    said = {
+        key: MAPPED[language].findall(re.sub(r"\{\w+\}", "", text)) for key, text in sentences(language).items()
+    }
+    assert {key: words for key, words in said.items() if words and not key.startswith(AZURE)} == {}
 
 
 def test_portuguese_instructions_use_the_imperative() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Route, expect
+from playwright.async_api import Browser, ConsoleMessage, Error, Locator, Page, Route, expect
 
 import sandbox
 from sandbox.world.presence import Session
@@ -47,6 +47,9 @@ class Board:
         if message.type in ("error", "warning"):
             self.errors.append(message.text)
 
+    def on_error(self, error: Error) -> None:
+        self.errors.append(str(error))
+
 
 OpenBoard = Callable[..., Awaitable[Board]]
 
@@ -57,6 +60,41 @@ async def browser() -> AsyncIterator[Browser]:
         yield running
 
 
+@dataclass
+class Tabs:
+    """One for each size and language, used again: a new one starts a process, which takes longer than the page."""
+
+    browser: Browser
+    pages: dict[tuple[tuple[int, int], str], Page] = field(default_factory=dict)
+
+    async def page(self, size: tuple[int, int], language: str) -> Page:
+        if (size, language) not in self.pages:
+            context = await self.browser.new_context(
+                viewport={"width": size[0], "height": size[1]},
+                locale=language,
+                permissions=["clipboard-read", "clipboard-write"],
+            )
+            self.pages[size, language] = await context.new_page()
+        return self.pages[size, language]
+
+
+async def leave(board: Board) -> None:
+    """Nothing of the test stays in the tab."""
+    page = board.page
+    page.remove_listener("console", board.on_console)
+    page.remove_listener("pageerror", board.on_error)
+    await page.unroute_all()
+    await page.evaluate("localStorage.clear()")
+    await page.context.clear_cookies()
+    await page.mouse.move(0, 0)
+    await page.goto("about:blank")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def tabs(browser: Browser) -> Tabs:
+    return Tabs(browser)
+
+
 @pytest_asyncio.fixture(loop_scope="module")
 async def running() -> AsyncIterator[SandboxHandle]:
     async with running_sandbox() as handle:
@@ -64,27 +102,22 @@ async def running() -> AsyncIterator[SandboxHandle]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def open_board(browser: Browser, running: SandboxHandle) -> AsyncIterator[OpenBoard]:
+async def open_board(tabs: Tabs, running: SandboxHandle) -> AsyncIterator[OpenBoard]:
     """Opens the page; at the end the browser's console must be clean."""
     boards: list[Board] = []
 
     async def open_it(size: tuple[int, int] = WIDE, language: str = "en-US") -> Board:
-        context = await browser.new_context(
-            viewport={"width": size[0], "height": size[1]},
-            locale=language,
-            permissions=["clipboard-read", "clipboard-write"],
-        )
-        board = Board(await context.new_page(), running)
+        board = Board(await tabs.page(size, language), running)
         boards.append(board)
         board.page.on("console", board.on_console)
-        board.page.on("pageerror", lambda error: board.errors.append(str(error)))
+        board.page.on("pageerror", board.on_error)
         await board.page.goto(f"{running.url}/switchboard")
         await expect(board.part("person-2001")).to_be_attached()
         return board
 
     yield open_it
     for board in boards:
-        await board.page.context.close()
+        await leave(board)
     assert [error for board in boards for error in board.errors] == []
 
 

@@ -28,7 +28,7 @@ from sync.domain.model import Actor
 from sync.domain.rotation import NewSecret, RotationStep
 from tests.scenarios.year import ADMINS, CALLERS, LEASE, Year, chat_of, start_year
 from tests.support.bot.fakes import words
-from tests.support.bot.texts import EN, PT, problem_title
+from tests.support.bot.texts import EN, PT, problem_summary
 from tests.support.engines import KEY, TENANT, account_of, app_of
 from tests.support.storage.stores import read_integration, stored
 
@@ -188,8 +188,8 @@ async def the_second_secret(year: Year, integration_id: str) -> None:
     await year.settle()
     await year.pass_days(2)
     clear = await year.arrived()
-    assert clear["ada"] == clear["cleo"] == [EN("notice.clear", service="Microsoft Entra ID")]
-    assert clear["ben"] == [PT("notice.clear", service="Microsoft Entra ID")]
+    assert clear["ada"] == clear["cleo"] == [EN("notice.clear.refusal", service="Microsoft Entra ID")]
+    assert clear["ben"] == [PT("notice.clear.refusal", service="Microsoft Entra ID")]
 
 
 async def it_is_refused(year: Year) -> None:
@@ -209,8 +209,8 @@ async def it_is_refused(year: Year) -> None:
     await year.send_due_notices()
     await year.send_due_notices()
     urgent = await year.arrived()
-    assert urgent["ada"] == [problem_title("entra.secret_expired")]
-    assert urgent["ben"] == [problem_title("entra.secret_expired", PT)]
+    assert urgent["ada"] == [problem_summary("entra.secret_expired")]
+    assert urgent["ben"] == [problem_summary("entra.secret_expired", PT)]
     assert len(await year.wrong_presence()) == len(CALLERS)
 
 

@@ -1,17 +1,14 @@
 """``python -m tests.simulation --seeds 0-9999``: live through these days, and print what they showed."""
 
 import argparse
-import gc
-import logging
 import os
 import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import nullcontext
 from pathlib import Path
 
-from tests.simulation.day import Outcome, simulate
+from tests.simulation.day import Outcome, prepare, simulate
 from tests.simulation.log import Log
 from tests.simulation.undone import UNDONE
 from tests.simulation.world import Kind
@@ -41,24 +38,15 @@ def main() -> int:
 
 
 def _outcomes(seeds: Sequence[int], options: argparse.Namespace) -> Iterator[Outcome]:
-    _prepare()
+    prepare()
     without, is_traced = frozenset(map(Kind, options.without)), bool(options.trace)
     if options.processes == 1:
         with UNDONE[options.undone] if options.undone else nullcontext():
             yield from (simulate(seed, without, is_traced=is_traced) for seed in seeds)
         return
-    with ProcessPoolExecutor(options.processes, initializer=_prepare) as pool:
+    with ProcessPoolExecutor(options.processes, initializer=prepare) as pool:
         pending = [pool.submit(simulate, seed, without, is_traced=is_traced) for seed in seeds]
         yield from (each.result() for each in as_completed(pending))
-
-
-def _prepare() -> None:
-    """Search for garbage only after each day, and do not warn of what killed processes left."""
-    warnings.simplefilter("ignore")
-    logging.disable()
-    gc.collect()
-    gc.freeze()
-    gc.disable()
 
 
 def _report(outcome: Outcome, lines: int) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from sync.domain.services import Group
 from tests.simulation.models.graph import GraphModel
 from tests.simulation.models.graph import TeamsUser as User
 from tests.simulation.models.phones import Colleague, PhoneSystem
@@ -14,6 +15,12 @@ CLOCK_ERRORS = (-600, -290, -30, -2, 2, 30, 240, 900, 5000)
 ACCOUNTS = ("account-1", "account-2")
 
 
+SITES = ("site-north", "site-south")
+
+GROUPS = tuple(Group(f"00000000-0000-4000-8000-00000000000{number}", f"Group {number}") for number in (1, 2, 3))
+"""Of Entra ID."""
+
+
 def hire(world: World, graph: GraphModel) -> dict[str, PhoneSystem]:
     """The phone systems by account: one, or two in which some people work on both."""
     dice = world.dice("people")
@@ -22,7 +29,7 @@ def hire(world: World, graph: GraphModel) -> dict[str, PhoneSystem]:
     number_of_people = dice.randint(5, 12)
     for number in range(1, number_of_people + 1):
         address = f"person{number}@example.com"
-        graph.users[f"teams-{number}"] = User(f"teams-{number}", address)
+        graph.users[f"teams-{number}"] = User(f"teams-{number}", address, f"person{number}@sales.example.com")
         for name, phones in systems.items():
             if name == ACCOUNTS[0] or dice.random() < 0.4:
                 _hire(phones, number, address)
@@ -38,12 +45,20 @@ def hire(world: World, graph: GraphModel) -> dict[str, PhoneSystem]:
             phones.clock_error = world.dice(Kind.CLOUDLINK_CLOCK).choice(CLOCK_ERRORS)
     if world.has(Kind.PERSON_REFUSED):
         _refuse_some(world, graph)
+    _fill_groups(world, graph)
     return systems
+
+
+def _fill_groups(world: World, graph: GraphModel) -> None:
+    dice = world.dice("groups")
+    for group in GROUPS:
+        graph.groups[group] = {user_id for user_id in graph.users if dice.random() < 0.4}
 
 
 def _hire(phones: PhoneSystem, number: int, address: str) -> None:
     user_id = f"{phones.account_id}-user-{number}"
-    phones.add(Colleague(user_id, f"Person {number}", address, f"{2000 + number}"))
+    site = phones.world.dice("sites").choice(("", *SITES))
+    phones.add(Colleague(user_id, f"Person {number}", address, f"{2000 + number}", site))
     if phones.world.has(Kind.SECOND_DEVICES) and phones.world.dice(Kind.SECOND_DEVICES).random() < 0.5:
         phones.add_device(f"{3000 + number}", user_id)
 
@@ -76,14 +91,31 @@ def edit_directory(world: World, graph: GraphModel) -> None:
         world.time.after(min(dice.uniform(15, 100), world.busy - world.time.seconds), restore)
 
 
+def edit_groups(world: World, graph: GraphModel) -> None:
+    """Someone joins or leaves a group, all leave it for a while, or it cannot be read for a while."""
+    dice = world.dice("group edits")
+    group = dice.choice(GROUPS)
+    members = graph.groups[group]
+    match dice.randrange(4):
+        case 0:
+            graph.hide_group(group.id)
+        case 1:
+            before = frozenset(members)
+            members.clear()
+            world.time.after(dice.uniform(5, 100), lambda: members.update(before))
+        case _:
+            members ^= {dice.choice(list(graph.users))}
+    world.note(f"group {group.name} {sorted(members)} {graph.unreadable}")
+
+
 def people_of(
     systems: Iterable[PhoneSystem], graph: GraphModel, choices: Choices, teams_id: str
 ) -> list[tuple[PhoneSystem, str]]:
     """The colleagues, in each phone system, who are this Teams user, or have the address."""
-    address = graph.users[teams_id].principal_name
+    addresses = (graph.users[teams_id].principal_name, graph.users[teams_id].mail)
     return [
         (phones, each.user_id)
         for phones in systems
         for each in phones.colleagues.values()
-        if each.address == address or choices.teams_user(phones, each, graph.users) == teams_id
+        if each.address in addresses or choices.teams_user(phones, each, graph.users) == teams_id
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -102,12 +102,15 @@ class SteppedDatabase(Database):
     def __init__(self, engine: Any, transactions: "DurableTransactions", step: "Step") -> None:
         super().__init__(engine, transactions)
         self._step = step
+        self._idle: list[Connection] = []
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
-        with Session(self.engine, expire_on_commit=False) as blocking, blocking.begin():  # type: ignore[arg-type]
+        connection = self._idle.pop() if self._idle else cast(Connection, self.engine.connect())
+        with Session(connection, expire_on_commit=False) as blocking, blocking.begin():
             yield cast(AsyncSession, SteppedSession(blocking, self._step))
             await self._step()
+        self._idle.append(connection)
 
 
 Step = Callable[[], Any]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from random import Random
 
+from tests.simulation.company import SITES
 from tests.simulation.models.phones import Call, Device, PhoneSystem
 from tests.simulation.world import Kind, World
 
@@ -23,7 +24,7 @@ def day(world: World, phones: PhoneSystem) -> Scene:
     if world.has(Kind.HOT_DESKS):
         choices += [hot_desk, hot_desk]
     if world.has(Kind.PEOPLE_MOVE):
-        choices += [extension_lost, extension_moved, leaves]
+        choices += [extension_lost, extension_moved, leaves, renamed]
     while True:
         if phones.devices:
             device = dice.choice(list(phones.devices.values()))
@@ -151,3 +152,19 @@ def leaves(phones: PhoneSystem, device: Device, dice: Random) -> Scene:
         del phones.devices[extension]
     yield dice.uniform(10, 120)
     phones.add(gone)
+
+
+def renamed(phones: PhoneSystem, device: Device, dice: Random) -> Scene:
+    """CloudLink's directory has another address of a person, of the same account or of none, or another site."""
+    if not (owner := phones.colleagues.get(device.owner)):
+        return
+    before = (owner.address, owner.site)
+    owner.site = dice.choice(("", *SITES))
+    if dice.random() < 0.6:
+        owner.address = dice.choice(
+            (f"{owner.name.replace(' ', '').lower()}@sales.example.com", f"{owner.user_id}@old.example")
+        )
+        phones.addresses[owner.address] = owner.user_id
+    yield dice.uniform(10, 100)
+    if dice.random() < 0.5:
+        owner.address, owner.site = before

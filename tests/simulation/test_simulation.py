@@ -1,4 +1,4 @@
-"""As many simulated days as fit in 64 seconds of processor; ``docs/simulation.md`` has the figures of more."""
+"""As many simulated days as fit in 64 seconds of processor; ``docs/simulation.md`` has the figures."""
 
 import subprocess
 import sys

@@ -1,5 +1,10 @@
-"""Fixes of real cases, undone: with each, some days must fail. It shows that the simulation finds such faults."""
+"""Fixes of real cases, undone: with each, some days must fail. It shows that the simulation finds such faults.
 
+``python -m tests.simulation.undone FIX=SEED ...`` prints what failed on these days, as JSON.
+"""
+
+import json
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -13,6 +18,7 @@ from sync.domain.presence import LineState, Presence
 from sync.flow import line_state
 from sync.people import matching
 from sync.presence import mapping
+from tests.simulation.day import prepare, simulate
 from tests.simulation.models.graph import TeamsUser
 
 APPLY_CALL_EVENT = line_state._apply_call_event
@@ -51,3 +57,18 @@ UNDONE: Mapping[str, AbstractContextManager[Any]] = {
     "unconfirmed_calls_are_shown": patch("sync.presence.plan.is_unconfirmed", lambda *_: False),
     "removals_forget_the_quota": patch("sync.integrations.remover.leave_quota", _leave_nothing),
 }
+
+
+def main(days: Sequence[str]) -> dict[str, list[str]]:
+    """The faults of each day, by the fix that was undone on it."""
+    prepare()
+    return {fix: _faults(fix, int(seed)) for fix, _, seed in (day.partition("=") for day in days)}
+
+
+def _faults(fix: str, seed: int) -> list[str]:
+    with UNDONE[fix]:
+        return simulate(seed).faults
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(sys.argv[1:])))

@@ -22,6 +22,7 @@ class VirtualTime:
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.woke_at = 0.0
         self.morning = MORNING
         self._agenda: list[tuple[float, int, Callable[[], object]]] = []
         self._numbers = count()
@@ -36,6 +37,7 @@ class VirtualTime:
     def sleep(self, seconds: float) -> None:
         """The machine sleeps: when it wakes, much is overdue."""
         self.seconds += seconds
+        self.woke_at = self.seconds
 
     def advance(self, limit: float | None) -> None:
         """Move to the next thing on the agenda and do it; at most by ``limit`` seconds."""

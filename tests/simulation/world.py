@@ -65,6 +65,10 @@ class Kind(StrEnum):
     STATUS_MESSAGES = "status_messages"
     SOME_MAPPINGS = "some_mappings"
     LONG_OUTAGE = "long_outage"
+    GROUPS_CHANGE = "groups_change"
+    OWN_STATES = "own_states"
+
+    __hash__ = str.__hash__  # as that of any member, and several times as fast
 
 
 RARE = frozenset(
@@ -82,7 +86,7 @@ QUIET = frozenset(
         *(Kind.POLLS_WITHOUT_TIMES, Kind.POLLS_WITHOUT_USERS, Kind.SLOW_POLLS, Kind.SHARED_APPLICATION),
         *(Kind.PERSON_REFUSED, Kind.SHORT_SESSIONS, Kind.WRONG_DATES, Kind.GUESTS),
         *(Kind.EXCLUSIONS, Kind.MATCHES_BY_HAND, Kind.SHOWN_AGAIN, Kind.MAPPINGS, Kind.SCOPES, Kind.OPT_OUTS),
-        *(Kind.SCHEDULES, Kind.IMPORTS, Kind.STATUS_MESSAGES, Kind.SOME_MAPPINGS),
+        *(Kind.SCHEDULES, Kind.IMPORTS, Kind.STATUS_MESSAGES, Kind.SOME_MAPPINGS, Kind.OWN_STATES),
     }
 )
 """On a day with no other kinds everybody is shown rightly within seconds, all day."""

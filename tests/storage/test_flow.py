@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from storage.database import Database
 from storage.flow import queries
 from storage.flow.rows import CALLS, ENDPOINTS, INTEGRATIONS, PEOPLE
+from storage.queries.people import sent_changes
 from storage.tables.people import Endpoint
 from storage.tables.problems import Problem
 from storage.transaction import Table, Transaction, listed, paired
@@ -18,6 +19,7 @@ from tests.support.clocks import NOON
 from tests.support.storage.stores import empty_store, integration, person, stored
 
 MINUTE = timedelta(minutes=1)
+DUE = ("i1", NOON, listed(["i1"]), NOON, 20)
 ONE, PAIR = listed(["i1"]), paired([("i1", "x")])
 TABLES = "person|integration|endpoint|call|problem|unknownstate|seenevent"
 
@@ -33,7 +35,7 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "people": (selecting(PEOPLE, queries.CONCERNED), [PAIR, 9, PAIR, 9, PAIR, ONE]),
     "endpoints": (selecting(ENDPOINTS, queries.OF_PEOPLE), [ONE]),
     "calls": (selecting(CALLS, queries.THEIR_CALLS), [ONE, "ended", ONE]),
-    "due": (selecting(PEOPLE, queries.DUE), ["i1", NOON, ONE, NOON, 20]),
+    "due": (selecting(PEOPLE, queries.DUE), [*DUE, *DUE, 20]),
     "wishes": (selecting(PEOPLE, queries.OF_TEAMS_USERS), [PAIR]),
     "unknown states": (queries.NAMES, ["i1"]),
     "forget": ("DELETE FROM call WHERE person_id = ? AND extension = ?", ["p", "e"]),
@@ -123,3 +125,19 @@ async def test_an_application_is_not_shared_with_another_owner_whose_credentials
         ids = ("i1", "i2")
         found = await database.transact(lambda transaction: queries.sharing(transaction, ids, ("entra", "graph")))
     assert found == ({"i1": {*ids}, "i2": {*ids}} if shares else {"i1": {"i1"}, "i2": {"i2"}})
+
+
+async def test_five_changes_are_kept_and_a_repeated_failure_takes_the_place_of_the_last(tmp_path: Path) -> None:
+    def store(transaction: Transaction) -> None:
+        for number in range(7):
+            queries.add_sent(transaction, {"p1": {"result": "done", "at": str(number)}}, NOON)
+        for number, result in ((7, "failed"), (8, "failed"), (9, "refused")):
+            queries.forget_newest_sent(transaction, {"p1": f'{{"result":"{result}"'})
+            queries.add_sent(transaction, {"p1": {"result": result, "at": str(number)}}, NOON)
+
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration(), person("p1"))
+        await database.transact(store)
+        async with database.session() as session:
+            found = await sent_changes.entries(session, ["p1"])
+    assert [each["at"] for each in found["p1"]] == ["9", "8", "6", "5", "4"]

@@ -7,12 +7,14 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import column, create_engine, table
 from sqlalchemy.pool import NullPool
+from sqlmodel import select
 
 from storage.database import open_database, sync_url
 from storage.queries.people import endpoints
 from storage.schema import MIGRATIONS, migrate
+from storage.tables.conversations import Press
 from storage.tables.integrations import Integration
-from storage.tables.people import Call, Person
+from storage.tables.people import Call, Person, SentChanges
 from tests.support.storage.people_rows import calls_by_person
 
 EARLIER = "2026-11-29 10:00:00"
@@ -167,3 +169,39 @@ async def test_since_when_presence_is_enabled_is_read_from_the_history(url: str)
             row = await session.get(Integration, "i1")
     assert row
     assert str(row.enabled_at)[:19] == EARLIER
+
+
+async def test_what_was_sent_last_is_kept_in_columns(url: str) -> None:
+    sent = {"person_id": "talking", "newest_at": LATER, "entries": '[{"at":"2"},{"at":"1"}]'}
+    with_rows_of(url, "0006", _rows_without_endpoints)
+    with_rows_of(url, "0033", lambda insert: insert("sentchanges", sent))
+    async with open_database(url) as database:
+        await migrate(database)
+        async with database.session() as session:
+            row = await session.get(SentChanges, "talking")
+    assert row
+    assert row.entries == [{"at": "2"}, {"at": "1"}]
+
+
+def _presses(insert: Any) -> None:
+    for stamp, verb, by in (
+        ("a", "enable.now", "Ana"),
+        ("a", "disable.now", "Rui"),
+        ("a", "unfinished:disable.now", "process 1"),
+        ("b", "disable.now", "Eva"),
+    ):
+        values = {"owner_tenant": "t", "stamp": stamp, "verb": verb, "pressed_by": by, "at": EARLIER}
+        insert("press", values)
+
+
+async def test_which_process_does_what_was_pressed_is_in_the_row_of_the_press(url: str) -> None:
+    with_rows_of(url, "0036", _presses)
+    async with open_database(url) as database:
+        await migrate(database)
+        async with database.session() as session:
+            rows = (await session.exec(select(Press))).all()
+    assert {(row.stamp, row.verb): (row.pressed_by, row.locked_by) for row in rows} == {
+        ("a", "enable.now"): ("Ana", ""),
+        ("a", "disable.now"): ("Rui", "process 1"),
+        ("b", "disable.now"): ("Eva", ""),
+    }

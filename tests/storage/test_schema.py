@@ -6,11 +6,12 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
 
 from storage.database import Database, open_database, sync_url
-from storage.schema import HEAD, MIGRATIONS, NewerDatabase, migrate, upgrade
+from storage.schema import HEAD, MIGRATIONS, NewerDatabase, UnversionedDatabase, migrate, upgrade
 
 
 def test_head_is_the_newest_migration() -> None:
@@ -59,10 +60,30 @@ async def test_a_database_of_a_newer_release_is_refused_and_left_alone(url: str)
 async def test_a_migration_that_fails_leaves_the_database_empty(url: str) -> None:
     async with open_database(url) as database:
         async with database.engine.begin() as connection:
-            await connection.execute(text("CREATE TABLE person (id TEXT)"))
-        with pytest.raises(Exception, match="person"):
+            await connection.execute(text("CREATE VIEW person AS SELECT 1 AS id"))
+        with pytest.raises(DBAPIError, match="person"):
             await migrate(database)
-        assert await tables_of(database) == ["person"]
+        assert await tables_of(database) == []
+
+
+@pytest.mark.parametrize("lost", ["DELETE FROM alembic_version", "DROP TABLE alembic_version"])
+async def test_tables_without_their_version_are_named_with_what_to_do_and_left_alone(url: str, lost: str) -> None:
+    async with open_database(url) as database:
+        await migrate(database)
+        async with database.engine.begin() as connection:
+            await connection.execute(text(lost))
+        before = await tables_of(database)
+        with pytest.raises(UnversionedDatabase, match="Restore the whole backup"):
+            await migrate(database)
+        assert await tables_of(database) == before
+
+
+async def test_tables_of_another_program_are_no_obstacle(url: str) -> None:
+    async with open_database(url) as database:
+        async with database.engine.begin() as connection:
+            await connection.execute(text("CREATE TABLE another_program (id TEXT)"))
+        await migrate(database)
+        assert {"another_program", "person"} <= set(await tables_of(database))
 
 
 async def tables_of(database: Database) -> list[str]:

@@ -26,11 +26,11 @@ from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
 
 from storage.database import open_database, sync_url
-from storage.schema import NewerDatabase, migrate, upgrade
+from storage.schema import NewerDatabase, migrate
 from storage.sqlite_to_postgres import BATCH, CannotCopy, copy_to_postgres
 from storage.tables.columns import UtcDateTime
-from tests.support.storage.postgres import fresh_database, with_tables
-from tests.support.storage.stores import integration, stored
+from tests.support.storage.postgres import WITH_TABLES, fresh_database
+from tests.support.storage.stores import integration, sqlite_with_tables, stored
 
 TABLES = SQLModel.metadata.sorted_tables
 NAMES = [table.name for table in TABLES]
@@ -74,9 +74,8 @@ def value_of(column: Column[Any], number: int) -> Any:
 
 
 def fill(path: Path, rows: int) -> None:
-    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
+    engine = create_engine(sqlite_with_tables(path.parent, path.name), poolclass=NullPool)
     with engine.begin() as connection:
-        upgrade(connection)
         for table in TABLES:
             values = [{c.name: value_of(c, n) for c in table.columns} for n in range(rows)]
             connection.execute(insert(table), values)
@@ -111,7 +110,7 @@ def test_every_row_of_every_table_is_copied_unchanged(source: Path, target: str)
 
 
 async def test_a_target_with_tables_and_no_rows_is_accepted(source: Path) -> None:
-    with fresh_database(with_tables()) as target:
+    with fresh_database(WITH_TABLES) as target:
         assert copy_to_postgres(source, target, no_progress)["person"] == 3
         async with open_database(target) as database:
             await migrate(database)
@@ -157,7 +156,7 @@ def test_an_interruption_leaves_the_target_empty(source: Path, target: str) -> N
     [("NEW.name = upper(NEW.name); RETURN NEW", "unlike it was sent: person"), ("RETURN NULL", "unlike")],
 )
 def test_a_row_that_is_read_back_differently_ends_the_copy(makes: str, says: str, source: Path) -> None:
-    with fresh_database(with_tables()) as target:
+    with fresh_database(WITH_TABLES) as target:
         with psycopg.connect(target) as connection:
             body = f"CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {makes}; END $$"
             connection.execute(body)
@@ -168,7 +167,7 @@ def test_a_row_that_is_read_back_differently_ends_the_copy(makes: str, says: str
 
 
 def test_a_refusal_of_the_target_is_a_sentence(source: Path) -> None:
-    with fresh_database(with_tables()) as target:
+    with fresh_database(WITH_TABLES) as target:
         with psycopg.connect(target) as connection:
             connection.execute("ALTER TABLE person ADD CHECK (name = '')")
         with pytest.raises(CannotCopy, match="The target refused it") as refusal:

@@ -12,6 +12,7 @@ from app import open_applications
 from core.http.server import listening
 from settings import Settings
 from tests.support.services.sandboxes import running_sandbox
+from tests.support.storage.stores import sqlite_with_tables
 
 LOOPBACK = "127.0.0.1"
 
@@ -27,6 +28,8 @@ class RunningApp:
 
 @asynccontextmanager
 async def both_ports(data: Path, **changed: Any) -> AsyncIterator[RunningApp]:
+    """On a database with tables in ``data``: a start that makes them is shown elsewhere."""
+    sqlite_with_tables(data)
     async with running_sandbox() as sandbox, aiohttp.ClientSession() as http:
         values: dict[str, Any] = {
             "data_dir": data,

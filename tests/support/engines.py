@@ -30,6 +30,7 @@ from sync.scheduling.scheduler import Intervals
 from sync.teams.host_credentials import HostCredentials
 from tests.support.eventually import eventually
 from tests.support.services.sandboxes import SandboxHandle
+from tests.support.services.servers import serving
 from tests.support.storage.stores import database_in
 
 TENANT = "8f3c1b52-0a4e-4b6e-9d67-2f1f3c5d7e90"
@@ -205,10 +206,5 @@ class WebhookReceiver:
     async def listen(self) -> AsyncIterator[str]:
         application = web.Application()
         application.router.add_route("*", "/webhooks/cloudlink/{token}", self._receive)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-        finally:
-            await runner.cleanup()
+        async with serving(application) as url:
+            yield url

@@ -2,6 +2,7 @@
 
 A start from the command line spends two seconds on imports. So one process does that once a test run, and the
 others are forked from it: each has its own environment, folder and output, calls ``main`` and can be killed.
+``tests.support.forks`` does the same for services.
 ``run_command`` starts the command itself, for what an import reads from the environment, such as certificates.
 """
 
@@ -10,16 +11,17 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing.reduction import DupFd
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["pytest", "app", __name__])
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["pytest", "app", __name__])
 
 
 class AppProcess:
@@ -28,8 +30,9 @@ class AppProcess:
     def __init__(self, folder: Path, arguments: tuple[str, ...], environment: dict[str, str]) -> None:
         self.args = arguments
         (output, its_output), (errors, its_errors) = os.pipe(), os.pipe()
-        self._process = _FORKS.Process(
-            target=_Run(folder, arguments, environment, its_output, its_errors), daemon=True
+        program = partial(run_main, arguments)
+        self._process = FORKS.Process(
+            target=Forked(folder, program, environment, its_output, its_errors), daemon=True
         )
         self._process.start()
         os.close(its_output)
@@ -70,28 +73,33 @@ class AppProcess:
         self.stderr.close()
 
 
-class _Run:
-    """What the forked process does; pickled and sent there."""
+def run_main(arguments: Sequence[str]) -> int:
+    from app import main
+
+    return main(arguments)
+
+
+class Forked:
+    """What the forked process does: ``program``, in a process group of its own. Pickled and sent there."""
 
     def __init__(
-        self, folder: Path, arguments: tuple[str, ...], environment: dict[str, str], *outputs: int
+        self, folder: Path, program: Callable[[], int | None], environment: Mapping[str, str], *outputs: int
     ) -> None:
-        self._folder, self._arguments, self._environment = folder, arguments, environment
+        self._folder, self._program, self._environment = folder, program, environment
         self._outputs = outputs
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_outputs": [DupFd(each) for each in self._outputs]}
 
     def __call__(self) -> None:
-        from app import main
-
+        os.setsid()
         for number, (name, output) in enumerate(zip(("stdout", "stderr"), self._outputs, strict=True), 1):
             os.dup2(output.detach(), number)  # type: ignore[attr-defined]
             setattr(sys, name, open(number, "w", buffering=number - 1 or -1, closefd=False))  # noqa: SIM115
         os.environ.clear()
         os.environ.update(self._environment)
         os.chdir(self._folder)
-        sys.exit(main(self._arguments))
+        sys.exit(self._program())
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from tests.support.eventually import eventually
 from tests.support.services.sandboxes import SandboxHandle, running_sandbox
 from tests.support.services.tenant_router import TenantRouter, give_own_ids, running_tenant_router
 from tests.support.storage.people_rows import people_of
-from tests.support.storage.stores import decrypted, stored
+from tests.support.storage.stores import decrypted, on_sqlite, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -96,6 +96,7 @@ async def test_of_two_concurrent_edits_one_is_refused(running: RunningEngine) ->
     assert sorted(act.result for act in await edits(running)) == ["done", "edited_meanwhile"]
 
 
+@on_sqlite
 @pytest.mark.parametrize("tenant", [TENANT, "another tenant"])
 async def test_an_unknown_integration_cannot_be_edited(running: RunningEngine, tenant: str) -> None:
     view = await running.connect(enabled=False)
@@ -115,6 +116,7 @@ async def test_an_old_form_is_refused_before_any_service_is_called(running: Runn
     assert [entry for entry in await running.sandbox.log() if "authentication" in str(entry)] == []
 
 
+@on_sqlite
 @pytest.mark.parametrize("edits_it", [True, False], ids=["edit", "setup"])
 async def test_a_secret_pasted_seconds_after_it_was_made_is_waited_for(
     running: RunningEngine, edits_it: bool
@@ -153,6 +155,7 @@ async def test_a_new_cloudlink_secret_is_tested_and_stored(running: RunningEngin
     await running.wait_until_shown(ANA, "Busy", "InACall")
 
 
+@on_sqlite
 async def test_an_empty_cloudlink_secret_keeps_the_stored_one(running: RunningEngine) -> None:
     view = await running.connect(enabled=False)
     before = decrypted(Encryption([KEY]), await row_of(running, view), "cloudlink_secret_sealed")
@@ -167,6 +170,7 @@ def cloudlink_side(row: Integration) -> dict[str, Any]:
     return {name: value for name, value in row if name.startswith("cloudlink_") or name in edited}
 
 
+@on_sqlite
 async def test_what_cloudlink_refuses_is_not_stored(running: RunningEngine) -> None:
     view = await running.connect(enabled=False)
     before = cloudlink_side(await row_of(running, view))
@@ -232,6 +236,7 @@ def _rotation(view: IntegrationView) -> Rotation:
     )
 
 
+@on_sqlite
 async def test_what_microsoft_refuses_is_not_stored_and_nothing_is_cleared(running: RunningEngine) -> None:
     view = await running.connect()
     await running.sandbox.client(ANA, "Available")
@@ -252,6 +257,7 @@ async def test_what_microsoft_refuses_is_not_stored_and_nothing_is_cleared(runni
     assert await running.sandbox.shown(ANA) == ("Busy", "InACall")
 
 
+@on_sqlite
 async def test_another_application_needs_its_own_secret(running: RunningEngine) -> None:
     view = await running.connect(enabled=False)
     await running.sandbox.clear_log()
@@ -262,6 +268,7 @@ async def test_another_application_needs_its_own_secret(running: RunningEngine) 
     assert [entry for entry in await running.sandbox.log() if app.tenant_id in str(entry)] == []
 
 
+@on_sqlite
 async def test_wrong_credentials_fixed_by_hand_work_immediately(running: RunningEngine) -> None:
     view = await running.connect()
     await running.sandbox.client(ANA, "Available")

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from bot.cards.field_errors import Links
 from bot.chat.bot_context import BotContext
-from bot.chat.exports.download import LONGEST_PAUSE, DownloadLimits, Exports
+from bot.chat.exports.download import DownloadLimits, Exports
 from bot.chat.exports.files import CsvFile, ExportFile, HistoryFile
 from bot.chat.exports.links import HISTORY, ExportLinks, ExportRequest
 from bot.languages import Language, Texts, load_texts
@@ -25,6 +25,7 @@ from bot.roles.admins_setting import AdminsSetting
 from core.clock import Sleep, utc_now
 from core.http.server import listening
 from core.metrics import Metrics
+from core.turns import LONGEST_PAUSE
 from storage.database import Database
 from storage.encryption import Encryption
 from storage.tables.history import HistoryEntry
@@ -119,7 +120,7 @@ async def test_readers_that_read_nothing_stop_nobody(tmp_path: Path, each_databa
     async with serving(tmp_path, DownloadLimits(per_tenant=READERS)) as served:
         for _ in range(READERS):
             assert (await served.slow_reader())[1] == b"HTTP/1.1 200 OK"
-        assert await is_ready(served.database)
+        await eventually(lambda: is_ready(served.database))
         async with aiohttp.ClientSession() as http, http.get(served.link_of(QUIET)) as response:
             assert "Lisbon" in await response.text()
 

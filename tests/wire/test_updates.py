@@ -80,6 +80,7 @@ async def test_updates_are_offered_one_by_one_with_what_they_would_change_here(t
     async with at_first_version(tmp_path) as (sandbox, running):
         await sandbox.call("2001")
         await running.wait_until_shown("2001", *IN_A_CALL)
+        await running.wait_until_sent()
         row = await only_integration(running)
         assert row.enabled_at
         assert (row.feature_version, available(row, row.enabled_at + SETTLED)) == (1, 2)

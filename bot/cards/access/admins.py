@@ -69,7 +69,8 @@ def listed(
 ) -> Card:
     """Owners by the setting, by name, then a page of ``members``; ``done`` is the key of what was just done."""
     title = texts("admins.title")
-    total = len(by_setting) + len(members)
+    void = [one for one in members if not one.user_object_id and is_expired_invitation(one.invited_at, now)]
+    total = len(by_setting) + len(members) - len(void)
     body: list[CardElement] = [header("👥", title, texts.plural("admins.count", total))]
     if done:
         body.append(note("good", "✅", texts(done)))
@@ -116,13 +117,14 @@ def invite(
         placeholder=texts("field.address.hint"),
         max_length=MAX_ID,
     )
-    body: list[CardElement] = [header("✉️", title), text(texts("admins.invite.what"), subtle=True), address]
+    what = texts("admins.invite.what" if people else "admins.invite.what.nobody")
+    body: list[CardElement] = [header("✉️", title), text(what, subtle=True), address]
+    if form_error:
+        body.append(error_note(form_error))
     if people:
         known = [(one.user_object_id, _seen(texts, one, now)) for one in people]
         choices = [(NO_PERSON, texts("admins.nobody")), *known]
         body.append(_chooser("person", texts("admins.or_pick"), choices, typed.get("person") or NO_PERSON))
-    if form_error:
-        body.append(error_note(form_error))
     body += [_roles(texts, Role(typed.get("role") or Role.VIEWER)), *_what_roles_may(texts)]
     actions: list[Action] = [
         button(texts("button.invite"), "admins.add", style="positive", inputs=True),

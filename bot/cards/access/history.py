@@ -10,6 +10,7 @@ from bot.activity import Card
 from bot.cards.field_errors import Link
 from bot.cards.parts import button, capped, card, header, open_link, plain, row, text
 from bot.languages import Texts
+from sync.audit import Act
 from sync.domain.model import BOT, IntegrationView
 
 PAGE = 10
@@ -23,6 +24,8 @@ EVERY = "all"
 
 DONE = "done"
 """The result of an act that succeeded; any other result is the key of a fault."""
+FAILURES = frozenset({Act.ROTATE_FAILED, Act.ROTATE_FELL_BACK})
+"""Acts that are failures themselves."""
 
 
 class HistoryEntry(Protocol):
@@ -136,29 +139,37 @@ def who(texts: Texts, entry: HistoryEntry) -> str:
 
 
 def what(texts: Texts, entry: HistoryEntry) -> str:
-    """The act in words; the key of an act that this version has no words for."""
-    key = f"act.{entry.act}"
-    return texts(key) if key in texts.keys else entry.act
+    """The act in words, said to be an attempt if it failed; of an unknown act, its code in a sentence."""
+    key, attempted = f"act.{entry.act}", f"attempt.{entry.act}"
+    said = texts(key) if key in texts.keys else texts("history.unknown_act", act=entry.act)
+    if entry.result == DONE or entry.act in FAILURES:
+        return said
+    if attempted in texts.keys:
+        return texts("history.failed_to", act=texts(attempted))
+    return texts("history.failed", act=said)
 
 
 def result(texts: Texts, entry: HistoryEntry) -> str:
     for key in (f"result.{entry.result}", f"fault.{entry.result}"):
         if key in texts.keys:
             return texts.lenient(key, entry.facts)
-    return entry.result
+    return texts("history.unknown_result", result=entry.result)
 
 
 def details(texts: Texts, facts: Mapping[str, Any]) -> str:
     """The facts that have a label: "Tenant ID: 1b2c…, Name: Head office"."""
-    named = {name: f"field.{name}" if f"field.{name}" in texts.keys else f"detail.{name}" for name in facts}
-    return ", ".join(
-        f"{texts(key)}: {_value(texts, facts[name])}" for name, key in named.items() if key in texts.keys
-    )
+    named = {name: _first(texts, f"field.{name}", f"detail.{name}", f"line.{name}") for name in facts}
+    return ", ".join(f"{texts(key)}: {_value(texts, facts[name])}" for name, key in named.items() if key)
+
+
+def _first(texts: Texts, *keys: str) -> str:
+    """The first key that has a text, empty for none."""
+    return next((key for key in keys if key in texts.keys), "")
 
 
 def _value(texts: Texts, value: Any) -> str:
-    key = f"detail.value.{value}"
-    return texts(key) if key in texts.keys else str(value)
+    key = _first(texts, f"detail.value.{value}", f"mapping.show.{value}")
+    return texts(key) if key else str(value)
 
 
 def _entry(texts: Texts, entry: HistoryEntry, now: datetime, zone: str) -> CardElement:

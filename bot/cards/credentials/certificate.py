@@ -1,8 +1,11 @@
 """Using a certificate, or the platform's own token, instead of a client secret."""
 
+from dataclasses import replace
+
 from microsoft_teams.cards.core import Action, CardElement, CodeBlock, TextBlock
 
 from bot.activity import Card
+from bot.cards.credentials.rotation import secrets_page
 from bot.cards.field_errors import FormError, Link, Links
 from bot.cards.parts import button, capped, card, error_note, fact, header, note, open_link, row, text
 from bot.languages import Texts
@@ -19,6 +22,7 @@ def choose(
     title = texts("certificate.title")
     body: list[CardElement] = [
         header(SYMBOL, title, capped(view.name)),
+        *([error_note(form_error)] if form_error else []),
         fact(texts("certificate.in_use"), texts(f"credential.{view.credential}")),
         text(texts("certificate.why")),
         row("📜", texts("certificate.make"), texts("certificate.make.how")),
@@ -27,8 +31,6 @@ def choose(
         body.append(row("🖥️", texts("certificate.host"), texts("certificate.host.how")))
     if choices.federated:
         body.append(row("🪪", texts("certificate.federated"), texts("certificate.federated.how")))
-    if form_error:
-        body.append(error_note(form_error))
     return card(texts, title, body, _choices(texts, view, choices))
 
 
@@ -59,19 +61,19 @@ def handed_out(
     """
     title = texts("certificate.upload")
     data = {"integration": view.id}
+    page = secrets_page(texts, view, links)
+    error = replace(form_error, link=None) if form_error and form_error.link == page else form_error
     body: list[CardElement] = [
         header(SYMBOL, title, capped(view.name)),
+        *([error_note(error)] if error else []),
         row("1.", texts("certificate.download" if file else "certificate.copy")),
         *([] if file else [_code(made.public)]),
         row("2.", texts("certificate.upload.where")),
         row("3.", texts("certificate.compare")),
-        fact(texts("certificate.thumbprint"), made.thumbprint),
+        fact(texts("certificate.thumbprint"), _in_groups(made.thumbprint)),
         fact(texts("field.certificate_expires"), texts.date(made.expires_on)),
         row("🔒", "", texts("certificate.safe")),
     ]
-    if form_error:
-        body.append(error_note(form_error))
-    page = Link(texts("link.secrets"), links.registration(view.client_id, "Credentials"))
     use = {**data, "revision": str(view.revision)}
     actions: list[Action] = [
         *([open_link(Link(texts("link.certificate"), file))] if file else []),
@@ -82,6 +84,11 @@ def handed_out(
     return card(texts, title, body, actions, wide=True)
 
 
+def _in_groups(thumbprint: str) -> str:
+    """Of eight letters, so that it can be compared, and breaks where a telephone is too narrow for all."""
+    return " ".join(thumbprint[start : start + 8] for start in range(0, len(thumbprint), 8))
+
+
 def _code(pem: str) -> CodeBlock:
     """Text to copy; clients without code blocks get monospace text."""
     plain = TextBlock(text=pem.strip().replace("\n", "\n\n"), font_type="Monospace", size="Small", wrap=True)
@@ -89,12 +96,12 @@ def _code(pem: str) -> CodeBlock:
 
 
 def progress(
-    texts: Texts, view: IntegrationView, rotation: RotationView, form_error: FormError | None = None
+    texts: Texts, view: IntegrationView, rotation: RotationView, links: Links, form_error: FormError | None = None
 ) -> Card:
     """After a refusal the credentials from before are in use again: nothing is then said to be in use."""
     if rotation.step in (RotationStep.FAILED, RotationStep.UNDO, RotationStep.WAIT):
         return not_switched(texts, view, rotation, form_error)
-    return switched(texts, view, rotation)
+    return switched(texts, view, rotation, links)
 
 
 def not_switched(
@@ -114,7 +121,7 @@ def not_switched(
     return card(texts, title, body, actions)
 
 
-def switched(texts: Texts, view: IntegrationView, rotation: RotationView) -> Card:
+def switched(texts: Texts, view: IntegrationView, rotation: RotationView, links: Links) -> Card:
     """The integration uses ``rotation.credential`` now, no secret."""
     title = texts("certificate.switched")
     is_done = rotation.step is RotationStep.DONE
@@ -125,6 +132,7 @@ def switched(texts: Texts, view: IntegrationView, rotation: RotationView) -> Car
             "✅" if is_done else "⏳",
             texts(f"certificate.now.{rotation.credential}"),
             texts("certificate.secret_left") if is_done else texts("rotate.old_kept"),
+            link=secrets_page(texts, view, links) if is_done else None,
         ),
     ]
     if rotation.expires_on:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from microsoft_teams.cards.core import Action, CardElement, Choice, ChoiceSetInput, TextInput
 
@@ -76,6 +76,8 @@ def list_card(
     body: list[CardElement] = [header("📡", title, capped(view.name)), text(texts("monitors.what"), subtle=True)]
     if listed.open_tasks:
         body.append(note("warning", "🔑", texts.plural("monitors.open", listed.open_tasks)))
+    elif listed.rotation_id and listed.monitors:
+        body.append(note("warning", "🔑", texts("monitors.unanswered")))
     if listed.monitors:
         body.append(_choices(texts, [(one.id, one.name) for one in listed.monitors], "monitors.listed"))
     else:
@@ -96,7 +98,8 @@ def _list_actions(texts: Texts, view: IntegrationView, listed: MonitorList) -> l
         asked = {**data, "rotation": listed.rotation_id}
         actions.append(button(texts("button.monitors_ask"), "monitors.ask", asked, style="positive"))
     if listed.free:
-        actions.append(button(texts("button.monitors_add"), "monitors.add", data, inputs=True))
+        first: Literal["positive"] | None = None if actions else "positive"
+        actions.append(button(texts("button.monitors_add"), "monitors.add", data, style=first, inputs=True))
     if listed.monitors:
         actions.append(button(texts("button.monitors_remove"), "monitors.remove", data, inputs=True))
         actions.append(button(texts("button.monitor_secret"), "monitors.secret", data))
@@ -178,7 +181,7 @@ def secret_offered(texts: Texts, view: IntegrationView, page: Link, link: Link |
         body.append(note("warning", "🔒", texts(why), texts("monitors.secret.by_hand")))
     data = {"integration": view.id}
     actions: list[Action] = [
-        open_link(link if may and link else page),
+        open_link(link if may and link else page, style="positive"),
         button(texts("button.checklist"), "monitors.checklist", data),
     ]
     return card(texts, title, body, actions)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 
 from microsoft_teams.cards.core import Action, CardElement, CodeBlock, DateInput, TextBlock, TextInput
 
@@ -11,7 +12,7 @@ from bot.cards.fields import MAX_NAME, Values, expiry_day, field, safe, secret, 
 from bot.cards.health.expiry import expiry_form
 from bot.cards.parts import button, capped, card, fact, header, note, open_link, row, text
 from bot.languages import Texts
-from sync.domain.errors import Fault
+from sync.domain.errors import OUTAGES, Fault
 from sync.domain.model import CredentialKind, IntegrationView
 from sync.domain.rotation import OldSecretLeft, RotationStep, RotationView
 
@@ -65,7 +66,7 @@ def checking(texts: Texts, view: IntegrationView) -> Card:
 
 
 def replaced(
-    texts: Texts, view: IntegrationView, rotation: RotationView, form_error: FormError | None = None
+    texts: Texts, view: IntegrationView, rotation: RotationView, links: Links, form_error: FormError | None = None
 ) -> Card:
     """The new secret is in use, and whether it is already proven."""
     title = texts("rotate.replaced")
@@ -73,7 +74,7 @@ def replaced(
     if rotation.step is RotationStep.FAILED:
         return failed(texts, view, rotation, form_error)
     if rotation.finished:
-        body.append(note("good", "✅", texts("rotate.proven"), texts("rotate.forgotten")))
+        body.append(_proven(texts, secrets_page(texts, view, links)))
     else:
         body.append(note("accent", "⏳", texts("rotate.swapped"), texts("rotate.old_kept")))
         if form_error:
@@ -86,6 +87,10 @@ def replaced(
         actions.append(button(texts("button.refresh"), "rotate.progress", data))
     actions.append(button(texts("button.monitors"), "monitors.show", data))
     return card(texts, title, body, actions)
+
+
+def _proven(texts: Texts, page: Link) -> CardElement:
+    return note("good", "✅", texts("rotate.proven"), texts("rotate.forgotten"), link=page)
 
 
 def for_me_asked(texts: Texts, view: IntegrationView, monitors: Sequence[str]) -> Card:
@@ -111,12 +116,25 @@ def _about_monitors(texts: Texts, monitors: Sequence[str]) -> CardElement:
     """A secret that the bot makes is shown to nobody, so monitors cannot share it."""
     if not monitors:
         return note("emphasis", "📡", texts("rotate.for_me.monitors"))
-    names = ", ".join(capped(name, 40) for name in monitors[:5]) + (" …" if monitors[5:] else "")
-    return note("warning", "📡", texts("rotate.for_me.listed", names=names), texts("rotate.for_me.own"))
+    return note("warning", "📡", texts("rotate.for_me.listed", names=_listed(monitors)), texts("rotate.for_me.own"))
 
 
-def progress(texts: Texts, view: IntegrationView, rotation: RotationView, form_error: FormError | None) -> Card:
-    """The progress of a rotation by the bot, and what it waits for."""
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(capped(name, 40) for name in names[:5]) + (" …" if names[5:] else "")
+
+
+def progress(
+    texts: Texts,
+    view: IntegrationView,
+    rotation: RotationView,
+    links: Links,
+    form_error: FormError | None = None,
+    sharing: Sequence[str] = (),
+) -> Card:
+    """The progress of a rotation by the bot, and what it waits for.
+
+    ``sharing`` are the names of the other integrations with this application.
+    """
     if rotation.step in (RotationStep.FAILED, RotationStep.UNDO):
         return failed(texts, view, rotation, form_error)
     title = texts("rotate.for_me.done" if rotation.finished else "rotate.for_me.going")
@@ -133,7 +151,8 @@ def progress(texts: Texts, view: IntegrationView, rotation: RotationView, form_e
     if rotation.finished:
         body += _until(texts, view, rotation)
     if rotation.old_left:
-        body.append(old_secret_left(texts, rotation.old_left))
+        page = secrets_page(texts, view, links)
+        body.append(old_secret_left(texts, rotation.old_left, rotation.expires_on, page, sharing))
     return card(texts, title, body, _progress_actions(texts, view, rotation))
 
 
@@ -144,14 +163,26 @@ def _mark(number: int, place: int, *, is_finished: bool) -> str:
     return "▫️" if number > place else "⚠️" if is_finished else "⏳"
 
 
-def old_secret_left(texts: Texts, why: OldSecretLeft) -> CardElement:
-    """Why the old secret is still in Azure, and what to do."""
-    return note("warning", "🗝️", texts(f"rotate.old_left.{why}"), texts(f"rotate.old_left.{why}.remedy"))
+def old_secret_left(
+    texts: Texts, why: OldSecretLeft, expires_on: date | None, page: Link, sharing: Sequence[str] = ()
+) -> CardElement:
+    """Why the old secret is still in Azure, which one to keep, what to do, and the ``page`` where they are.
+
+    ``expires_on`` is the last day of the new one; ``sharing`` as in ``progress``.
+    """
+    newest = texts("rotate.old_left.keep_newest")
+    keep = texts("rotate.old_left.keep", day=texts.date(expires_on)) if expires_on else newest
+    remedy = texts(f"rotate.old_left.{why}.remedy")
+    if why is OldSecretLeft.SHARED and sharing:
+        remedy = texts.plural("rotate.old_left.shared.named", len(sharing), names=_listed(sharing))
+    return note("warning", "🗝️", texts(f"rotate.old_left.{why}"), keep, remedy, link=page)
 
 
 def _progress_actions(texts: Texts, view: IntegrationView, rotation: RotationView) -> list[Action]:
     data = {"integration": view.id}
     status = button(texts("button.status"), "status.show", data)
+    if rotation.old_left is OldSecretLeft.MONITORS:
+        return [button(texts("button.monitors"), "monitors.show", data, style="positive"), status]
     if rotation.finished:
         return [status, button(texts("button.monitors"), "monitors.show", data)]
     return [button(texts("button.refresh"), "rotate.progress", data, style="positive"), status]
@@ -165,11 +196,22 @@ def failed(texts: Texts, view: IntegrationView, rotation: RotationView, form_err
         body.append(note("attention", "❌", form_error.sentence, form_error.remedy, link=form_error.link))
     body.append(text(texts("rotate.failed.as_before")))
     data = {"integration": view.id}
-    if rotation.error and rotation.error.fault in _POLICY:
+    fault = rotation.error.fault if rotation.error else None
+    if fault in _POLICY:
         first = button(texts("button.certificate_make"), "certificate.make", data, style="positive")
+    elif fault in OUTAGES:
+        first = button(texts("button.try_again"), "rotate.for_me", data, style="positive")
     else:
         first = button(texts("button.rotate_by_hand"), "rotate.ask", data, style="positive")
-    return card(texts, title, body, [first, button(texts("button.status"), "status.show", data)])
+    status = button(texts("button.status"), "status.show", data)
+    return card(texts, title, body, [first, *how_to_permit(texts, view, fault), status])
+
+
+def how_to_permit(texts: Texts, view: IntegrationView, fault: Fault | None) -> list[Action]:
+    """For an application that may not change its own secrets: the card with the command that permits it."""
+    if fault is not Fault.GRAPH_ROTATION_FORBIDDEN:
+        return []
+    return [button(texts("auto_rotate.title"), "auto_rotate.show", {"integration": view.id})]
 
 
 def under_way(texts: Texts, view: IntegrationView) -> Card:
@@ -191,7 +233,7 @@ def automatic(
     if view.credential is not CredentialKind.SECRET:
         body.append(note("good", "✅", texts("auto_rotate.no_secret")))
     elif view.auto_rotate:
-        body.append(note("good", "✅", texts("auto_rotate.is_on"), texts("auto_rotate.what")))
+        body.append(note("good", "✅", texts("auto_rotate.is_on"), texts("auto_rotate.what.on")))
         actions.append(button(texts("button.auto_rotate_off"), "auto_rotate.off", data))
     else:
         body.append(note("emphasis", "⏸️", texts("auto_rotate.is_off"), texts("auto_rotate.what")))
@@ -199,10 +241,12 @@ def automatic(
             actions.append(button(texts("button.auto_rotate_on"), "auto_rotate.on", data, style="positive"))
     if view.credential is CredentialKind.SECRET and not possible:
         page = Link(texts("link.permissions"), links.registration(view.client_id, "CallAnAPI"))
-        what = texts("fault.graph.rotation_forbidden"), texts("fault.graph.rotation_forbidden.remedy")
-        body += [note("warning", "🔒", *what, link=page), text(texts("auto_rotate.owner")), _owner_line(view)]
-        actions.append(button(texts("button.refresh"), "auto_rotate.show", data))
-    if view.credential is CredentialKind.SECRET and monitors:
+        what = texts("fault.graph.rotation_forbidden"), texts("auto_rotate.impossible.remedy")
+        shell = f"[{texts('link.cloud_shell')}]({links.cloud_shell()})"
+        owner = text(f"{texts('auto_rotate.owner')} {shell}")
+        body += [note("warning", "🔒", *what, link=page), owner, _owner_line(view)]
+        actions.append(button(texts("button.refresh"), "auto_rotate.show", data, style="positive"))
+    if view.credential is CredentialKind.SECRET and possible and monitors:
         body.append(_about_monitors(texts, monitors))
     actions.append(button(texts("button.status"), "status.show", data))
     return card(texts, title, body, actions)

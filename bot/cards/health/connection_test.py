@@ -24,21 +24,38 @@ def testing(texts: Texts, integration: IntegrationView) -> Card:
 
 
 def tested(
-    texts: Texts, integration: IntegrationView, probes: Sequence[Probe], form_errors: Mapping[int, FormError]
+    texts: Texts,
+    integration: IntegrationView,
+    probes: Sequence[Probe],
+    form_errors: Mapping[int, FormError],
+    doubt: str,
 ) -> Card:
-    """Each step with its time; ``form_errors`` by the step's place in ``probes``."""
+    """Each step with its time; ``form_errors`` by the step's place in ``probes``.
+
+    ``doubt`` is what no step shows though each passed, empty for nothing.
+    """
     title = texts("test.title")
-    failed = sum(1 for probe in probes if probe.error)
-    passed = "test.passed" if all(probe.tried for probe in probes) else "test.passed.tried"
-    verdict = texts.plural("test.failed", failed) if failed else texts(passed)
     body: list[CardElement] = [
         header("🔌", title, capped(integration.name)),
-        note("attention" if failed else "good", "❌" if failed else "✅", verdict),
+        _verdict(texts, probes, doubt),
     ]
     shown = _limit_links(_without_repeats(form_errors))
     for place, probe in enumerate(probes):
         body.extend(_probe(texts, probe, shown.get(place)))
     return card(texts, title, body, _actions(texts, integration, probes, form_errors), wide=True)
+
+
+def _verdict(texts: Texts, probes: Sequence[Probe], doubt: str) -> CardElement:
+    """A list that is read and empty passes, too, but is no sign that everything works."""
+    failed = sum(1 for probe in probes if probe.error)
+    empty = texts("cloudlink.no_users") if any(probe.count == 0 for probe in probes) else ""
+    remarks = [remark for remark in (empty, doubt) if remark]
+    if failed:
+        return note("attention", "❌", texts.plural("test.failed", failed), *remarks)
+    if remarks:
+        return note("warning", "⚠️", texts("test.passed.but"), *remarks)
+    passed = "test.passed" if all(probe.tried for probe in probes) else "test.passed.tried"
+    return note("good", "✅", texts(passed))
 
 
 def _actions(

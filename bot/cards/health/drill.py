@@ -109,8 +109,14 @@ def _moment(texts: Texts, rehearsal: Rehearsal, moment: Moment) -> CardElement:
 
 def _actions(texts: Texts, view: DrillView, shown: str) -> list[Action]:
     data = {"integration": view.integration.id, "rehearsal": view.drill.rehearsal.value}
+    upcoming = STEPS[STEPS.index(shown) + 1 :] if shown else STEPS
     steps = [
-        button(texts(f"button.drill_{name}"), "drill.step", {**data, "step": name})
+        button(
+            texts(f"button.drill_{name}"),
+            "drill.step",
+            {**data, "step": name},
+            style="positive" if name in upcoming[:1] else None,
+        )
         for name in STEPS
         if name != shown
     ]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
-from microsoft_teams.cards.core import ActionSet, CardElement
+from microsoft_teams.cards.core import Action, ActionSet, CardElement
 
 from bot.cards.field_errors import FormError
 from bot.cards.fields import expiry_day, with_errors
@@ -12,6 +12,25 @@ from bot.languages import Texts
 from sync.domain.model import CredentialKind, IntegrationView
 
 WARN_DAYS = 30
+RENEWED_DAYS = 30
+"""How long before its last day a secret is renewed automatically."""
+
+
+def about_renewal(texts: Texts, days: int) -> str:
+    """When the bot renews a secret that expires in ``days``, or that it has not done so in time."""
+    return texts("notice.expiry.automatic" if days >= RENEWED_DAYS else "notice.expiry.not_renewed")
+
+
+def expires_soon(integration: IntegrationView, today: date) -> bool:
+    """Whether the credential is valid, but not for long."""
+    expires_on = integration.secret_expires_on
+    return expires_on is not None and 0 <= (expires_on - today).days <= WARN_DAYS
+
+
+def renewal(texts: Texts, integration_id: str, *, certificate: bool) -> Action:
+    """To the form for a new secret; to the choice of credentials where a certificate is what helps."""
+    key, verb = ("button.change_credential", "certificate.show") if certificate else ("button.rotate", "rotate.ask")
+    return button(texts(key), verb, {"integration": integration_id}, style="positive")
 
 
 def expiry(
@@ -58,7 +77,7 @@ def _valid(texts: Texts, integration: IntegrationView, expires_on: date, today: 
     source = texts(f"expiry.source.{integration.expiry_source}") if integration.expiry_source else ""
     label = texts("expiry.certificate" if certificate else "expiry.label")
     description = texts.plural("expiry.fine", days, day=day)
-    if days <= WARN_DAYS:
+    if expires_soon(integration, today):
         soon = f"{label}: {description}" if certificate else texts.plural("expiry.soon", days, day=day)
         return note("warning", "⚠️", soon, source)
     return fact(label, f"{description} ({source})" if source else description)

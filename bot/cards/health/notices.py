@@ -1,42 +1,35 @@
-"""Proactive cards: warnings with a button for the remedy, the all-clear, and the alert preferences."""
+"""The cards of notices, which the bot sends first: warnings with a button for the remedy, and the all-clear."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from microsoft_teams.cards.core import (
-    Action,
-    CardElement,
-    Choice,
-    ChoiceSetInput,
-    TimeInput,
-    ToggleInput,
-)
+from microsoft_teams.cards.core import Action, CardElement
 
 from bot.activity import Card
-from bot.cards.credentials.rotation import old_secret_left
+from bot.cards.credentials.rotation import how_to_permit, old_secret_left, secrets_page
 from bot.cards.field_errors import FormError, Link, Links, form_error
-from bot.cards.health.expiry import expiry_form
+from bot.cards.health.expiry import about_renewal, expiry_form, renewal
 from bot.cards.health.own_problems import own_problem, service_name
 from bot.cards.health.remedies import CHANGES_CREDENTIAL, remedies
 from bot.cards.health.report import ReportView, digest_parts
-from bot.cards.parts import Style, button, capped, card, header, note, open_link, plain, row, text
+from bot.cards.parts import Style, button, capped, card, header, note, open_link, text
 from bot.languages import Texts
 from bot.languages.quiet_hours import local
-from sync.domain.errors import CredentialsWrong, Fault, SyncError, error_from
+from sync.domain.errors import OUTAGES, CredentialsWrong, Fault, SyncError, error_from
 from sync.domain.model import BOT, CredentialKind, IntegrationView, Service
-from sync.domain.reports import Cadence, report_in
+from sync.domain.reports import report_in
 from sync.domain.rotation import OldSecretLeft
-from sync.problems.incidents import EVENTS, GROUPS, OWN
+from sync.problems.incidents import EVENTS, GROUPS, OWN, PEOPLE
 from sync.problems.notice_plan import CLEAR, DIGEST, EXPIRY, PROBLEM, ROTATION, UPDATE
 
-INTEGRATIONS_SHOWN = 20
-FIRST = {EVENTS: ("button.test", "test.run"), GROUPS: ("button.scope", "scope.show")}
+FIRST = {
+    EVENTS: ("button.test", "test.run"),
+    GROUPS: ("button.scope", "scope.show"),
+    PEOPLE: ("button.left_out", "people.left_out"),
+}
 """The label and verb of the first button of a problem that is of no service."""
-
-INTEGRATIONS_NAMED = 3
-LISTENERS_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,43 +54,23 @@ class Done:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """A recipient of notices. ``state``: ``told``, ``waiting``, ``muted``, ``unreachable`` or ``listening``."""
-
-    name: str
-    state: str
-    is_channel: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class AlertsView:
-    """A person's alert preferences: which integrations (id, name, on), quiet hours, and how often the digest."""
-
-    integrations: Sequence[tuple[str, str, bool]]
-    quiet_from: str
-    quiet_until: str
-    zone: str
-    zones: Sequence[str]
-    listeners: Sequence[Listener]
-    digest: str = ""
-
-
 def notice_card(texts: Texts, notice: NoticeView, now: datetime) -> Card:
     """The notice with its remedy; in a channel with a link to the personal chat instead."""
-    say = {EXPIRY: _expiry, PROBLEM: _problem, CLEAR: _clear, ROTATION: _rotation, UPDATE: _update, DIGEST: _digest}
-    title, symbol, body, actions = say[notice.topic](texts, notice, now)
+    title, symbol, body, actions = _said(texts, notice, now)
     top = header(symbol, title, capped(notice.integration.name))
     if notice.chat_link:
         actions = [open_link(notice.chat_link)]
-    return card(texts, title, [top, *body], actions)
+    consequence = _consequence(texts, notice)
+    summary = f"{title}. {consequence}" if consequence else title
+    return card(texts, summary, [top, *body], actions)
 
 
 def closed_card(texts: Texts, notice: NoticeView, done: Done) -> Card:
     """Replaces a notice that was closed: what was done, by whom and when."""
     how, by, at = done.how, done.by, local(done.at, notice.zone)
     when = texts("notice.when", day=texts.date(at.date()), time=f"{at:%H:%M}")
-    sentence = texts(f"notice.closed.{how}", when=when)
+    said = {"problem": _said(texts, notice, done.at)[0].rstrip(".")} if how == "healed" else {}
+    sentence = texts(f"notice.closed.{how}", when=when, **said)
     if by == BOT.id:
         sentence = texts("notice.closed.by_itself", when=when)
     elif by and how in ("replaced", "changed"):
@@ -115,13 +88,32 @@ def closed_card(texts: Texts, notice: NoticeView, done: Done) -> Card:
     return card(texts, title, body, actions)
 
 
+PASSES = frozenset({Fault.CLOUDLINK_THROTTLED, Fault.ENTRA_THROTTLED, Fault.ENTRA_TEMPORARY, Fault.GRAPH_THROTTLED})
+"""Limits and short disturbances: nothing was pressed, and nothing is to be done."""
+
+WAY_IN = frozenset(
+    {
+        Fault.CLOUDLINK_WAY_IN_NAME,
+        Fault.CLOUDLINK_WAY_IN_CERTIFICATE,
+        Fault.CLOUDLINK_WAY_IN_CLOSED,
+        Fault.CLOUDLINK_WAY_IN_ANSWER,
+    }
+)
+"""Faults of our own public address: phones are then read every 30 seconds."""
+
 NoticeParts = tuple[str, str, list[CardElement], list[Action]]
+
+
+def _said(texts: Texts, notice: NoticeView, now: datetime) -> NoticeParts:
+    say = {EXPIRY: _expiry, PROBLEM: _problem, CLEAR: _clear, ROTATION: _rotation, UPDATE: _update, DIGEST: _digest}
+    return say[notice.topic](texts, notice, now)
 
 
 def _expiry(texts: Texts, notice: NoticeView, now: datetime) -> NoticeParts:
     facts = notice.facts
     is_certificate = facts.get("credential") == CredentialKind.CERTIFICATE
-    actions = [_replace(texts, notice, is_certificate), *_later(texts, notice)]
+    later = _later(texts, notice, can_wait=can_wait(notice.topic, facts, now.date()))
+    actions = [renewal(texts, notice.integration.id, certificate=is_certificate), *later]
     if not facts.get("expires_on"):
         title = texts("notice.expiry.unknown")
         box = note("warning", "❔", texts("expiry.unknown"), texts("expiry.unknown.remedy"))
@@ -141,7 +133,7 @@ def _expiry(texts: Texts, notice: NoticeView, now: datetime) -> NoticeParts:
         "⚠️",
         texts("notice.expiry.day", day=day),
         texts("notice.expiry.why"),
-        texts("notice.expiry.automatic") if notice.integration.auto_rotate else "",
+        about_renewal(texts, days) if notice.integration.auto_rotate else "",
     )
     return title, "⏰", [box], actions
 
@@ -155,13 +147,29 @@ def _problem(texts: Texts, notice: NoticeView, now: datetime) -> NoticeParts:
         return _own_problem(texts, notice, service, since)
     error, is_wrong = _error(notice), bool(facts.get("lasting"))
     said = _in_words(texts, notice, error)
-    is_stopped = is_wrong and service != Service.CLOUDLINK
-    consequence = "notice.problem.wrong" if is_stopped else "notice.problem.unwell"
-    title = texts(consequence, what=said.sentence.rstrip("."))
     style: Style = "attention" if is_wrong else "warning"
-    box = note(style, "❌" if is_wrong else "⚠️", said.remedy, since)
+    box = note(style, "❌" if is_wrong else "⚠️", _consequence(texts, notice), said.remedy, since)
     actions = remedies(texts, error, Service(service), said, notice.integration.id)
-    return title, "🚨" if is_wrong else "🌩️", [box], [*actions, *_later(texts, notice)]
+    if error.fault in PASSES | WAY_IN:
+        actions = [_status(texts, notice, is_first=True)]
+    if error.fault in WAY_IN:
+        actions.append(button(texts("button.test_again"), "test.run", {"integration": notice.integration.id}))
+    return said.sentence.rstrip("."), "🚨" if is_wrong else "🌩️", [box], [*actions, *_later(texts, notice)]
+
+
+def _consequence(texts: Texts, notice: NoticeView) -> str:
+    """What a service's refusal or silence means for people on the phone; empty for every other notice."""
+    facts = notice.facts
+    if notice.topic != PROBLEM or facts["service"] in OWN:
+        return ""
+    is_stopped = facts.get("lasting") and facts["service"] != Service.CLOUDLINK
+    is_slow = facts["fault"] in WAY_IN
+    return texts("notice.problem." + ("wrong" if is_stopped else "slow" if is_slow else "unwell"))
+
+
+def _status(texts: Texts, notice: NoticeView, *, is_first: bool = False) -> Action:
+    data = {"integration": notice.integration.id}
+    return button(texts("button.status"), "status.show", data, style="positive" if is_first else None)
 
 
 def _own_problem(texts: Texts, notice: NoticeView, service: str, since: str) -> NoticeParts:
@@ -170,8 +178,20 @@ def _own_problem(texts: Texts, notice: NoticeView, service: str, since: str) -> 
     data = {"integration": notice.integration.id}
     first = FIRST.get(service)
     remedy = [button(texts(first[0]), first[1], data, style="positive")] if first else []
-    shown = button(texts("button.status"), "status.show", data)
-    return title, "⚠️", [box], [*remedy, shown, *_later(texts, notice)]
+    return title, "⚠️", [box], [*remedy, _status(texts, notice, is_first=not first), *_later(texts, notice)]
+
+
+def _cleared(notice: NoticeView) -> str:
+    """The key of what works again.
+
+    A service that refused did work: it was the credentials or the consent that it did not accept.
+    """
+    fault = notice.facts["fault"]
+    if fault in WAY_IN:
+        return "notice.clear.way_in"
+    if fault == Fault.SECRET_UNREADABLE:
+        return "notice.clear.unreadable"
+    return "notice.clear.refusal" if notice.facts.get("lasting") else "notice.clear"
 
 
 def _clear(texts: Texts, notice: NoticeView, _now: datetime) -> NoticeParts:
@@ -179,19 +199,14 @@ def _clear(texts: Texts, notice: NoticeView, _now: datetime) -> NoticeParts:
     began, ended = datetime.fromisoformat(facts["since"]), datetime.fromisoformat(facts["ended_at"])
     span = texts.span(int((ended - began).total_seconds()))
     service = str(facts["service"])
-    key = f"notice.clear.{service}" if service in OWN else "notice.clear"
+    key = f"notice.clear.{service}" if service in OWN else _cleared(notice)
     if facts.get("context", {}).get("believed"):
         title = texts("notice.clear.lists.believed")
         box = note("accent", "ℹ️", texts("notice.clear.lists.believed.what"))
     else:
         title = texts(key, service=service_name(texts, service))
         box = note("good", "✅", texts("notice.clear.after", span=span))
-    return (
-        title,
-        "✅",
-        [box],
-        [button(texts("button.status"), "status.show", {"integration": notice.integration.id})],
-    )
+    return title, "✅", [box], [_status(texts, notice)]
 
 
 def _rotation(texts: Texts, notice: NoticeView, _now: datetime) -> NoticeParts:
@@ -200,23 +215,35 @@ def _rotation(texts: Texts, notice: NoticeView, _now: datetime) -> NoticeParts:
     if not facts.get("fault") and facts.get("step") != "failed":
         day = date.fromisoformat(facts["expires_on"]) if facts.get("expires_on") else None
         until = texts("notice.rotation.until", day=texts.date(day)) if day else ""
-        box = note("good", "✅", texts("notice.rotation.what"), until)
-        boxes: list[CardElement] = [box]
-        if facts.get("old_left") in set(OldSecretLeft):
-            boxes.append(old_secret_left(texts, OldSecretLeft(facts["old_left"])))
-        shown = [button(texts("button.status"), "status.show", data)]
+        is_left = facts.get("old_left") in set(OldSecretLeft)
+        removed = "" if is_left else texts("notice.rotation.old_removed")
+        boxes: list[CardElement] = [note("good", "✅", texts("notice.rotation.what"), removed, until)]
+        if is_left:
+            page = secrets_page(texts, notice.integration, notice.links)
+            boxes.append(old_secret_left(texts, OldSecretLeft(facts["old_left"]), day, page))
+        is_shared = facts.get("old_left") == OldSecretLeft.SHARED
+        find = [button(texts("button.integrations"), "command.integrations", style="positive")] if is_shared else []
         asked = button(texts("button.monitors"), "monitors.show", data)
-        return texts("notice.rotation.done"), "🔄", boxes, [*shown, asked]
+        return texts("notice.rotation.done"), "🔄", boxes, [*find, _status(texts, notice), asked]
     fault = facts.get("fault", "")
-    said = (
-        form_error(CredentialsWrong(Fault(fault)), texts, notice.links) if fault in list(Fault) else FormError("")
-    )
+    known = Fault(fault) if fault in list(Fault) else None
+    said = _in_words(texts, notice, CredentialsWrong(known)) if known else FormError("")
     is_certificate = fault in CHANGES_CREDENTIAL
-    by_hand = "" if is_certificate else texts("notice.rotation.failed.replace")
-    kept = f"{texts('notice.rotation.failed.what')} {by_hand}".rstrip()
-    box = note("attention", "❌", kept, said.sentence, said.remedy)
-    main = _replace(texts, notice, is_certificate)
-    return texts("notice.rotation.failed"), "🔄", [box], [main, *_later(texts, notice)]
+    orders = [said.remedy] if is_certificate else _replace_first(texts, known, said.remedy)
+    box = note("attention", "❌", texts("notice.rotation.failed.what"), said.sentence, *orders, link=said.link)
+    actions = [
+        renewal(texts, notice.integration.id, certificate=is_certificate),
+        *how_to_permit(texts, notice.integration, known),
+    ]
+    return texts("notice.rotation.failed"), "🔄", [box], [*actions, *_later(texts, notice)]
+
+
+def _replace_first(texts: Texts, fault: Fault | None, remedy: str) -> list[str]:
+    """What to do about a secret that could not be renewed; of what passes, only to try again."""
+    if fault is Fault.GRAPH_ROTATION_FORBIDDEN:
+        return [texts("notice.rotation.failed.permit"), remedy]
+    replace_it = texts("notice.rotation.failed.replace")
+    return [replace_it] if fault in OUTAGES else [replace_it, remedy]
 
 
 def _update(texts: Texts, notice: NoticeView, _now: datetime) -> NoticeParts:
@@ -238,22 +265,20 @@ def _error(notice: NoticeView) -> SyncError:
 
 
 def _in_words(texts: Texts, notice: NoticeView, error: SyncError) -> FormError:
-    integration = notice.integration
-    return form_error(error, texts, notice.links, integration.client_id)
+    """An error in words; of one that passes, that it is retried, without what a form's reader can press."""
+    said = form_error(error, texts, notice.links, notice.integration.client_id)
+    return replace(said, remedy=texts("notice.retried")) if error.fault in PASSES else said
 
 
-def _replace(texts: Texts, notice: NoticeView, certificate: bool) -> Action:
-    """To the form for a new secret; to the choice of credentials where a certificate is what helps."""
-    key, verb = ("button.change_credential", "certificate.show") if certificate else ("button.rotate", "rotate.ask")
-    return button(texts(key), verb, {"integration": notice.integration.id}, style="positive")
-
-
-def _later(texts: Texts, notice: NoticeView) -> list[Action]:
+def _later(texts: Texts, notice: NoticeView, *, can_wait: bool = True) -> list[Action]:
     data = {"notice": notice.id}
-    return [
-        button(texts("notice.remind"), "alerts.remind", data),
-        button(texts("notice.told"), "alerts.told", data),
-    ]
+    remind = [button(texts("notice.remind"), "alerts.remind", data)] if can_wait else []
+    return [*remind, button(texts("notice.told"), "alerts.told", data)]
+
+
+def can_wait(topic: str, facts: Mapping[str, Any], today: date) -> bool:
+    """Whether a reminder tomorrow is of use: not of what expires today."""
+    return topic != EXPIRY or facts.get("expires_on") != today.isoformat()
 
 
 def reminded(texts: Texts, day: date) -> Card:
@@ -261,102 +286,3 @@ def reminded(texts: Texts, day: date) -> Card:
     title = texts("notice.reminded")
     body = [header("🔔", title), text(texts("notice.reminded.when", day=texts.date(day)))]
     return card(texts, title, body, [button(texts("alerts.title"), "command.alerts")])
-
-
-def recipients_card(texts: Texts, name: str, listeners: Sequence[Listener]) -> Card:
-    """Who else receives a notice, and whether it reached them."""
-    title = texts("notice.told.title")
-    body = [header("👥", title, capped(name)), *_listeners(texts, listeners)]
-    return card(texts, title, body, [button(texts("alerts.title"), "command.alerts")])
-
-
-def alerts(texts: Texts, view: AlertsView, message: str = "") -> Card:
-    """The form of the alert preferences; ``message`` is the key of the result of saving them."""
-    title = texts("alerts.title")
-    body: list[CardElement] = [header("🔔", title, texts("alerts.subtitle"))]
-    if message:
-        wrong = message != "alerts.saved"
-        said = [] if wrong else _what_is_sent(texts, view)
-        body.append(note("attention" if wrong else "good", "❌" if wrong else "✅", texts(message), *said))
-    body.append(text(texts("alerts.of"), weight="Bolder"))
-    body.extend(_toggles(texts, view.integrations))
-    if not view.integrations:
-        body.append(text(texts("none.title"), subtle=True))
-    body.extend(_quiet_hours(texts, view))
-    body.extend(_digest_choice(texts, view.digest))
-    body.append(text(texts("alerts.listeners"), weight="Bolder"))
-    body.extend(_listeners(texts, view.listeners))
-    body.append(text(texts("alerts.channel"), subtle=True))
-    return card(texts, title, body, [button(texts("button.save"), "alerts.save", style="positive", inputs=True)])
-
-
-def _what_is_sent(texts: Texts, view: AlertsView) -> list[str]:
-    """What the reader gets from now on, and when."""
-    on = [capped(name, 40) for _, name, is_on in view.integrations if is_on]
-    named = ", ".join(on[:INTEGRATIONS_NAMED])
-    more = len(on) - INTEGRATIONS_NAMED
-    named = texts.plural("report.and_more", more, names=named) if more > 0 else named
-    said = [texts("alerts.sent.about", names=named) if on else texts("alerts.sent.none")]
-    if on and view.quiet_from:
-        hours = {"begin": view.quiet_from, "end": view.quiet_until, "zone": view.zone.replace("_", " ")}
-        said.append(texts("alerts.sent.quiet", **hours))
-    if view.digest:
-        said.append(texts("alerts.sent.digest", when=texts(f"digest.{view.digest}")))
-    others = sum(one.state == "listening" for one in view.listeners)
-    return [*said, texts.plural("alerts.sent.to", others)]
-
-
-def channel_answer(texts: Texts, is_on: bool) -> Card:
-    """The only card a channel gets when notices start or stop there."""
-    key = "channel.on" if is_on else "channel.off"
-    return card(texts, texts(key), [note("good", "🔔" if is_on else "🔕", texts(key))])
-
-
-def _toggles(texts: Texts, integrations: Sequence[tuple[str, str, bool]]) -> list[CardElement]:
-    title = texts("alerts.on")
-    return [
-        ToggleInput(id=f"on_{key}", label=capped(name), title=title, value="true" if is_on else "false")
-        for key, name, is_on in integrations[:INTEGRATIONS_SHOWN]
-    ]
-
-
-def _quiet_hours(texts: Texts, view: AlertsView) -> list[CardElement]:
-    zones = list(dict.fromkeys([*([view.zone] if view.zone not in view.zones else []), *view.zones]))
-    return [
-        text(texts("alerts.quiet"), weight="Bolder"),
-        TimeInput(id="quiet_from", label=texts("alerts.quiet.from"), value=view.quiet_from or None),
-        TimeInput(id="quiet_until", label=texts("alerts.quiet.until"), value=view.quiet_until or None),
-        ChoiceSetInput(
-            id="time_zone",
-            label=texts("alerts.zone"),
-            choices=[Choice(title=zone.replace("_", " "), value=zone) for zone in zones],
-            value=view.zone,
-            style="compact",
-        ),
-        text(texts("alerts.urgent"), subtle=True),
-    ]
-
-
-def _digest_choice(texts: Texts, chosen: str) -> list[CardElement]:
-    choices = [Choice(title=texts(f"digest.{one or 'never'}"), value=one or "never") for one in Cadence]
-    return [
-        text(texts("digest.choice"), weight="Bolder"),
-        ChoiceSetInput(
-            id="digest", label=texts("digest.how_often"), choices=choices, value=chosen or "never", style="compact"
-        ),
-        text(texts("digest.what"), subtle=True),
-    ]
-
-
-def _listeners(texts: Texts, listeners: Sequence[Listener]) -> list[CardElement]:
-    rows: list[CardElement] = [_listener(texts, one) for one in listeners[:LISTENERS_SHOWN]]
-    more = len(listeners) - LISTENERS_SHOWN
-    if more > 0:
-        rows.append(plain(texts.plural("alerts.more", more), subtle=True))
-    return rows or [text(texts("alerts.nobody"), subtle=True)]
-
-
-def _listener(texts: Texts, one: Listener) -> CardElement:
-    name = capped(one.name, 60) or texts("alerts.a_channel" if one.is_channel else "alerts.an_administrator")
-    symbols: Mapping[str, str] = {"told": "✅", "waiting": "⏳", "muted": "🔕", "unreachable": "🚫"}
-    return row(symbols.get(one.state, "👤"), name, texts(f"alerts.state.{one.state}"))

@@ -18,12 +18,12 @@ COUNTED = {
     EVENTS: "calls",
     EFFECT: "people",
 }
-"""The fact that the sentence of such a problem counts."""
+"""The fact that the sentence of such a problem counts, if it counts any."""
 
 
 def own_problem(texts: Texts, service: str, facts: Mapping[str, Any], since: str = "") -> Container:
     """The problem and its remedy; ``facts`` are those stored with it, ``since`` says when it began."""
-    count = int(facts.get(COUNTED[service], 0))
+    count = int(facts.get(COUNTED.get(service, ""), 0))
     before = texts.number(int(facts.get("before", 0)))
     side = service_name(texts, str(facts.get("side", Service.CLOUDLINK)))
     names = capped(str(facts.get("names", "")), 140)

@@ -20,7 +20,7 @@ from microsoft_teams.cards.core import (
     VerticalBarChartDataValue,
 )
 
-from bot.cards.parts import plain, text
+from bot.cards.parts import NBSP, plain, text
 from bot.languages import Texts
 from bot.languages.quiet_hours import local
 from sync.domain.model import Status
@@ -51,7 +51,7 @@ def people_now(texts: Texts, status: Status) -> list[CardElement]:
     title = texts("picture.people")
     data = [StackedHorizontalBarChartData(title=title, data=points)]
     words = [
-        f"{symbol} {texts.number(counts[name])} {texts(f'picture.{name}')}"
+        f"{symbol}{NBSP}{texts.number(counts[name])} {texts(f'picture.{name}')}"
         for name, symbol, _ in PARTS
         if counts[name]
     ]

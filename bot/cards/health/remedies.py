@@ -1,12 +1,14 @@
 """The remedy of a fault as a button: the main one of its card, the same in the status and in notices."""
 
+from collections.abc import Sequence
+
 from microsoft_teams.cards.core import Action
 
 from bot.cards.field_errors import FormError
 from bot.cards.parts import button, open_link
 from bot.languages import Texts
 from sync.domain.errors import OUTAGES, CredentialsWrong, Fault, SyncError
-from sync.domain.model import Service
+from sync.domain.model import Service, ServiceHealth
 
 REPLACES_SECRET = frozenset(
     {
@@ -19,7 +21,7 @@ REPLACES_SECRET = frozenset(
 )
 """The faults that a new client secret fixes."""
 
-CHANGES_IDS = frozenset({Fault.ENTRA_TENANT_UNKNOWN, Fault.ENTRA_CLIENT_UNKNOWN})
+CHANGES_IDS = frozenset({Fault.ENTRA_TENANT_UNKNOWN, Fault.ENTRA_CLIENT_UNKNOWN, Fault.ENTRA_REFUSED})
 CHANGES_CREDENTIAL = frozenset(
     {
         Fault.ENTRA_CERTIFICATE_UNKNOWN,
@@ -39,6 +41,17 @@ def is_lasting(error: SyncError | None) -> bool:
     return isinstance(error, CredentialsWrong)
 
 
+def is_suspected(error: SyncError) -> bool:
+    """Whether it is a refusal that nothing has confirmed yet (``sync.problems.health.is_suspected``)."""
+    return not is_lasting(error) and error.fault not in OUTAGES
+
+
+def known(service_health: Sequence[ServiceHealth]) -> list[ServiceHealth]:
+    """Without Graph while Entra ID fails: nothing is known of Graph then, unless it has a fault itself."""
+    is_in = not any(each.error for each in service_health if each.service is Service.ENTRA)
+    return [each for each in service_health if is_in or each.error or each.service is not Service.GRAPH]
+
+
 def remedies(
     texts: Texts, error: SyncError, service: Service, said: FormError, integration_id: str
 ) -> list[Action]:
@@ -49,7 +62,8 @@ def remedies(
     here = _here(error.fault, service)
     if here:
         key, verb = here
-        return [button(texts(key), verb, data, style="positive")]
+        explained = [open_link(said.link)] if error.fault is Fault.ENTRA_REFUSED and said.link else []
+        return [button(texts(key), verb, data, style="positive"), *explained]
     links = [open_link(said.link, style="positive")] if said.link else []
     return [*links, button(texts("button.check_again"), "test.run", data)]
 

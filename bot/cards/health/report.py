@@ -8,6 +8,7 @@ from microsoft_teams.cards.core import Action, CardElement
 
 from bot.activity import Card
 from bot.cards.field_errors import Links, form_error
+from bot.cards.health.expiry import about_renewal
 from bot.cards.parts import button, capped, card, header, note, plain, pressable, row, text
 from bot.languages import Texts
 from sync.domain.errors import error_from
@@ -61,7 +62,7 @@ def digest_parts(texts: Texts, view: ReportView) -> tuple[str, str, list[CardEle
     data = {"integration": view.integration.id}
     actions: list[Action] = [
         button(texts("button.report"), "report.show", {**data, "days": str(view.days)}, style="positive"),
-        button(texts("button.digest"), "command.alerts"),
+        button(texts("button.digest_change"), "command.alerts"),
     ]
     return texts.plural("digest.title", view.days), "📋", report_body(texts, view), actions
 
@@ -137,7 +138,7 @@ def _secret(texts: Texts, view: ReportView, days: int) -> CardElement:
     what = texts("notice.what.certificate" if certificate else "notice.what.secret")
     key = "notice.expiry.past" if days < 0 else "notice.expiry.soon"
     said = texts.plural(key, abs(days), what=what) if days else texts("notice.expiry.today", what=what)
-    automatic = texts("notice.expiry.automatic") if view.integration.auto_rotate and days >= 0 else ""
+    automatic = about_renewal(texts, days) if view.integration.auto_rotate and days >= 0 else ""
     return _line(view, "⏰", said, automatic, "certificate.show" if certificate else "rotate.ask")
 
 

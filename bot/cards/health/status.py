@@ -6,19 +6,21 @@ the main button, and nothing that the fault makes doubtful is shown.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from microsoft_teams.cards.core import Action, CardElement, Container
 
 from bot.activity import Card
-from bot.cards.field_errors import FormError, Links, form_error
-from bot.cards.health.expiry import expiry
+from bot.cards.field_errors import FormError, Link, Links, form_error
+from bot.cards.health.expiry import expires_soon, expiry, renewal
+from bot.cards.health.freshness import freshness
 from bot.cards.health.own_problems import own_problem
 from bot.cards.health.picture import last_day, people_now
 from bot.cards.health.proof import proof
-from bot.cards.health.remedies import is_lasting, remedies
+from bot.cards.health.remedies import is_lasting, is_suspected, known, remedies
 from bot.cards.parts import (
     MAX_ACTIONS,
+    NBSP,
     button,
     buttons_in,
     capped,
@@ -33,12 +35,14 @@ from bot.cards.parts import (
 )
 from bot.cards.presence.schedule import outside_hours
 from bot.languages import Texts
-from sync.domain.errors import SyncError
+from sync.domain.errors import OUTAGES, SyncError
 from sync.domain.model import CredentialKind, Freshness, IntegrationView, Service, Status
 from sync.domain.presence import Effect
 from sync.problems.incidents import GROUPS, LISTS
 
 UNKNOWN_SHOWN = 5
+RECENT = timedelta(minutes=1)
+"""A service that answered so recently is said to work, without a time."""
 FIRST = (Service.ENTRA, Service.GRAPH, Service.CLOUDLINK)
 """Of two services with a fault of the same kind, the first is fixed first."""
 
@@ -80,7 +84,7 @@ def status_card(texts: Texts, view: StatusView) -> Card:
         *(own_problem(texts, LISTS, facts) for facts in status.lists_shrunk),
         *(own_problem(texts, GROUPS, facts) for facts in status.groups_unread),
         *_shown(texts, view, faults),
-        *_services(texts, status, faults),
+        *_services(texts, view, faults),
         _figures(texts, status, faults),
         *_picture(texts, view, faults),
         *_not_shown(texts, status),
@@ -94,13 +98,17 @@ def status_card(texts: Texts, view: StatusView) -> Card:
 
 
 def _faults(status: Status) -> list[_Problem]:
-    """What lasts before what passes."""
+    """What lasts before what passes, and a refusal that is not proven yet last."""
     found = [
         _Problem(health.service, health.error, health.since)
         for health in status.service_health
         if health.error and health.since
     ]
-    return sorted(found, key=lambda fault: (not is_lasting(fault.error), FIRST.index(fault.service)))
+    return sorted(found, key=_urgency)
+
+
+def _urgency(fault: _Problem) -> tuple[bool, bool, int]:
+    return is_suspected(fault.error), not is_lasting(fault.error), FIRST.index(fault.service)
 
 
 def _state(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> tuple[str, str]:
@@ -111,6 +119,8 @@ def _state(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> tuple[
         return "🌙", _closed(texts, view)
     if not faults:
         return "✅", texts("status.enabled")
+    if is_suspected(faults[0].error):
+        return "⏳", _checking(texts, faults[0])[0]
     since = texts.since(faults[0].since, view.now, view.zone)
     if _stops(faults[0], view.status):
         return "❌", texts("status.no_calls", since=since)
@@ -136,11 +146,19 @@ def _problems(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> lis
     """Each fault and its remedy; the first one's link is a button of the card."""
     found = []
     for place, fault in enumerate(faults):
+        if is_suspected(fault.error):
+            found.append(note("warning", "⏳", *_checking(texts, fault)[place == 0 :]))
+            continue
         said, lasting = view.in_words(texts, fault.error), is_lasting(fault.error)
         style, symbol = ("attention" if lasting else "warning"), ("❌" if lasting else "⚠️")
         link = said.link if place else None
         found.append(note(style, symbol, said.sentence, said.remedy, link=link))  # type: ignore[arg-type]
     return found
+
+
+def _checking(texts: Texts, fault: _Problem) -> tuple[str, str]:
+    """What is said of a refusal until it is confirmed or disproved; the first line may be the card's title."""
+    return texts("status.checking", service=texts(f"service.{fault.service}")), texts("status.checking.what")
 
 
 def _shown(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list[CardElement]:
@@ -150,30 +168,31 @@ def _shown(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list[C
         return [note("default", "🌙", *said, texts("status.closed.how"))]
     if faults or not view.integration.enabled:
         return []
-    return [_freshness(texts, view), *proof(texts, view.status)]
+    read_at = view.status.proof.read_at
+    read = texts.when(read_at, view.now, view.zone) if read_at else ""
+    answered = _last_answer(texts, view, Service.CLOUDLINK)
+    page = Link(texts("link.permissions"), view.links.registration(view.integration.client_id, "CallAnAPI"))
+    return [freshness(texts, view.status, answered, _since(texts, view)), *proof(texts, view.status, read, page)]
 
 
-def _services(texts: Texts, status: Status, faults: Sequence[_Problem]) -> list[CardElement]:
-    """The services that work. Of Graph nothing is known while Entra refuses."""
-    unknown = {fault.service for fault in faults} | ({Service.GRAPH} if _refused(faults) else set())
-    working = [health.service for health in status.service_health if health.service not in unknown]
-    named = " · ".join(f"✅ {texts(f'service.{service}')}" for service in working)
+def _services(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list[CardElement]:
+    """The services that work, as of when they last answered."""
+    faulty = {fault.service for fault in faults}
+    working = [each.service for each in known(view.status.service_health) if each.service not in faulty]
+    named = " · ".join(f"✅{NBSP}{_named(texts, view, service)}" for service in working)
     return [plain(f"{texts('health.working')} {named}")] if named else []
 
 
-def _refused(faults: Sequence[_Problem]) -> bool:
-    return any(fault.service is Service.ENTRA for fault in faults)
+def _named(texts: Texts, view: StatusView, service: Service) -> str:
+    """The service, with the time of its last answer if that is not recent."""
+    name, when = texts(f"service.{service}"), _last_answer(texts, view, service)
+    return texts("health.answered", service=name, when=when) if when else name
 
 
-def _freshness(texts: Texts, view: StatusView) -> Container:
-    """How old a state can be, why it is not newer, and since when calls are shown."""
-    status = view.status
-    if status.freshness is Freshness.LIVE:
-        return note("good", "⚡", texts("status.live"), *_since(texts, view))
-    age = texts("status.polling", age=texts.span(status.worst_age))
-    missed = status.freshness is Freshness.MISSED
-    why = texts(f"status.polling.{status.freshness}")
-    return note("warning" if missed else "good", "🕑", age, why, *_since(texts, view))
+def _last_answer(texts: Texts, view: StatusView, service: Service) -> str:
+    """When the service last answered, empty if that is recent or not known."""
+    at = view.status.answered.get(service)
+    return texts.when(at, view.now, view.zone) if at and at + RECENT < view.now else ""
 
 
 def _since(texts: Texts, view: StatusView) -> list[str]:
@@ -218,7 +237,7 @@ def _facts(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list[C
     changed = status.last_change_at
     last = texts.when(changed, view.now, view.zone) if changed else texts("status.no_change_yet")
     elements: list[CardElement] = [fact(texts("status.last_change"), last)]
-    if not any(fault.service is Service.ENTRA and is_lasting(fault.error) for fault in faults):
+    if not any(fault.service is Service.ENTRA and fault.error.fault not in OUTAGES for fault in faults):
         today = view.now.date()
         elements += expiry(texts, view.integration, today, may_edit=view.may_edit, form_errors=view.form_errors)
     if not faults and view.integration.credential is CredentialKind.SECRET:
@@ -254,6 +273,7 @@ def _actions(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list
     status, data = view.status, {"integration": view.integration.id}
     wanted = [("button.enable", "enable.preview")] if not view.integration.enabled else []
     wanted += [("button.install_update", "update.show")] if status.update else []
+    wanted += [("button.scope", "scope.show")] if status.groups_unread else []
     wanted += [("button.refresh", "status.show"), ("button.test", "test.run")]
     wanted += [("button.left_out", "people.left_out")] if status.not_shown else [("button.people", "people.show")]
     wanted += [("button.schedule", "schedule.show")] if _is_closed(view) else []
@@ -266,11 +286,22 @@ def _actions(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list
     return found
 
 
+def _renewal(texts: Texts, view: StatusView) -> list[Action]:
+    integration = view.integration
+    if not expires_soon(integration, view.now.date()):
+        return []
+    return [renewal(texts, integration.id, certificate=integration.credential is CredentialKind.CERTIFICATE)]
+
+
 def _remedies(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list[Action]:
     data = {"integration": view.integration.id}
     if not faults:
         is_missed = view.integration.enabled and view.status.freshness is Freshness.MISSED
-        return [button(texts("button.test"), "test.run", data, style="positive")] if is_missed else []
+        if is_missed:
+            return [button(texts("button.test"), "test.run", data, style="positive")]
+        return _renewal(texts, view)
     first = faults[0]
+    if is_suspected(first.error):
+        return []
     said = view.in_words(texts, first.error)
     return remedies(texts, first.error, first.service, said, view.integration.id)

@@ -61,14 +61,20 @@ def rename_form(
 
 
 def cloudlink_form(
-    texts: Texts, view: IntegrationView, typed: Values | None = None, form_errors: Sequence[FormError] = ()
+    texts: Texts,
+    view: IntegrationView,
+    typed: Values | None = None,
+    form_errors: Sequence[FormError] = (),
+    *,
+    again: bool = False,
 ) -> Card:
-    """The account and its client; an empty secret keeps the stored one."""
+    """The account and its client; an empty secret keeps the stored one, unless it is to be typed ``again``."""
     values = typed or cloudlink_values(view)
+    hint = "field.secret.again" if again else "field.secret.unchanged"
     inputs = [
         fields.field(texts, "account_id", values, required=True),
         fields.field(texts, "cloudlink_client_id", values, required=True),
-        fields.secret(texts, "cloudlink_secret", required=False, hint="field.secret.unchanged"),
+        fields.secret(texts, "cloudlink_secret", required=again, hint=hint),
         fields.field(texts, "region", values, required=False),
     ]
     body = [
@@ -77,19 +83,29 @@ def cloudlink_form(
         *fields.with_errors(inputs, form_errors),
         fields.safe(texts),
     ]
-    return card(texts, texts("edit.cloudlink"), body, _save_or_back(texts, view, "edit.save_cloudlink"))
+    return card(
+        texts, texts("edit.cloudlink"), body, _save_or_back(texts, view, "edit.save_cloudlink", again=again)
+    )
 
 
 def teams_form(
-    texts: Texts, view: IntegrationView, typed: Values | None = None, form_errors: Sequence[FormError] = ()
+    texts: Texts,
+    view: IntegrationView,
+    typed: Values | None = None,
+    form_errors: Sequence[FormError] = (),
+    *,
+    again: bool = False,
 ) -> Card:
-    """Tenant, application and secret; another tenant or application requires another secret."""
+    """Tenant, application and secret; another tenant or application requires another secret.
+
+    A secret that was not kept is to be typed ``again``.
+    """
     values = typed or teams_values(view)
-    hint = "field.secret.unchanged" if view.credential is CredentialKind.SECRET else ""
+    unchanged = "field.secret.unchanged" if view.credential is CredentialKind.SECRET else ""
     inputs: list[TextInput | DateInput] = [
         fields.field(texts, "tenant_id", values, required=True, example=GUID_EXAMPLE),
         fields.field(texts, "client_id", values, required=True, example=GUID_EXAMPLE),
-        fields.secret(texts, "client_secret", required=False, hint=hint),
+        fields.secret(texts, "client_secret", required=again, hint="field.secret.again" if again else unchanged),
         fields.expiry_day(texts, values),
     ]
     body = [
@@ -99,7 +115,7 @@ def teams_form(
         *fields.with_errors(inputs, form_errors),
         fields.safe(texts),
     ]
-    return card(texts, texts("edit.teams"), body, _save_or_back(texts, view, "edit.save_teams"))
+    return card(texts, texts("edit.teams"), body, _save_or_back(texts, view, "edit.save_teams", again=again))
 
 
 def cloudlink_values(view: IntegrationView) -> dict[str, str]:
@@ -140,9 +156,10 @@ def outdated(
     return card(texts, title, body, actions)
 
 
-def _save_or_back(texts: Texts, view: IntegrationView, verb: str) -> list[Action]:
+def _save_or_back(texts: Texts, view: IntegrationView, verb: str, *, again: bool = False) -> list[Action]:
     data = {"integration": view.id}
+    carried = {**data, "revision": str(view.revision)} | ({"again": "yes"} if again else {})
     return [
-        button(texts("button.save"), verb, {**data, "revision": str(view.revision)}, style="positive", inputs=True),
+        button(texts("button.save"), verb, carried, style="positive", inputs=True),
         button(texts("button.back"), "edit.open", data),
     ]

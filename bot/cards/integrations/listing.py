@@ -10,9 +10,9 @@ from bot.cards.access.history import where
 from bot.cards.field_errors import FormError
 from bot.cards.fields import MAX_NAME
 from bot.cards.health.expiry import expiry
-from bot.cards.health.remedies import is_lasting
+from bot.cards.health.remedies import is_lasting, is_suspected, known
 from bot.cards.integrations.edit import cloudlink_side
-from bot.cards.parts import button, capped, card, error_note, fact, header, note, plain, row, text
+from bot.cards.parts import NBSP, Style, button, capped, card, error_note, fact, header, note, plain, row, text
 from bot.languages import Texts
 from sync.domain.model import IntegrationView, Service, ServiceHealth, Status
 
@@ -87,26 +87,37 @@ def one(texts: Texts, status: Status, now: datetime) -> Card:
 
 def health_line(texts: Texts, service_health: Sequence[ServiceHealth]) -> str:
     """The services' health on one line: symbol and words, never colour alone."""
-    return " · ".join(_service_health(texts, health) for health in service_health)
+    return " · ".join(_service_health(texts, health) for health in known(service_health))
 
 
 def _service_health(texts: Texts, health: ServiceHealth) -> str:
     name = texts(f"service.{health.service}")
     if health.error is None:
-        return f"✅ {name}"
+        return f"✅{NBSP}{name}"
+    if is_suspected(health.error):
+        return f"⏳{NBSP}{name}: {texts('health.checking')}"
     return (
-        f"❌ {name}: {texts('health.wrong')}"
+        f"❌{NBSP}{name}: {texts('health.wrong')}"
         if is_lasting(health.error)
-        else f"⚠️ {name}: {texts('health.unavailable')}"
+        else f"⚠️{NBSP}{name}: {texts('health.unavailable')}"
     )
 
 
-def pick(texts: Texts, integrations: Sequence[IntegrationView], verb: str, purpose: str) -> Card:
-    """Asks which of several integrations; the choice is sent with ``verb``. ``purpose``: what was typed for it."""
+def pick(
+    texts: Texts,
+    integrations: Sequence[IntegrationView],
+    verb: str,
+    purpose: str,
+    data: Mapping[str, str] | None = None,
+) -> Card:
+    """Asks which of several integrations; the choice and ``data`` are sent with ``verb``.
+
+    ``purpose``: what was typed for it.
+    """
     asked = header("🧩", texts("pick.title"), texts("pick.for", purpose=purpose))
     body = [asked, _chooser(texts, integrations[:CHOICES])]
     actions = [
-        button(texts("button.continue"), verb, style="positive", inputs=True),
+        button(texts("button.continue"), verb, data, style="positive", inputs=True),
         button(texts("button.cancel"), "help.cancel"),
     ]
     return card(texts, texts("pick.title"), body, actions)
@@ -193,9 +204,10 @@ def removed(texts: Texts, integration_id: str, name: str, left: int | None) -> C
     is_done = left is not None
     title = texts("removed.title" if is_done else "removing.title")
     what = texts.plural("removed.left", left) if left else texts("removed.what" if is_done else "removing.what")
+    style: Style = "warning" if left else "good" if is_done else "accent"
     body = [
         header("🗑️", title, capped(name)),
-        note("good" if is_done else "accent", "✅" if is_done else "⏳", what),
+        note(style, "⚠️" if left else "✅" if is_done else "⏳", what),
     ]
     data = {"integration": integration_id, "name": capped(name)}
     again = button(texts("button.refresh"), "remove.progress", data, style="positive")
@@ -220,8 +232,9 @@ def _line(texts: Texts, integration: IntegrationView, health: Sequence[ServiceHe
 
 
 def _is_refused(health: Sequence[ServiceHealth]) -> bool:
-    """Whether Entra refuses the credentials: their expiry date says nothing then."""
-    return any(one.service is Service.ENTRA and is_lasting(one.error) for one in health)
+    """Whether Entra refuses the credentials, or may: their expiry date says nothing then."""
+    errors = [one.error for one in health if one.service is Service.ENTRA and one.error]
+    return any(is_lasting(error) or is_suspected(error) for error in errors)
 
 
 def _state(texts: Texts, integration: IntegrationView) -> str:

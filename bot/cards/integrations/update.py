@@ -203,7 +203,7 @@ def _completed(texts: Texts, installation: Installation) -> Card:
     data = {"integration": installation.integration_id, "version": str(version)}
     actions: list[Action] = [
         button(texts("button.done"), "update.done", data, style="positive"),
-        button(texts("button.undo_update", version=texts.number(version)), "update.undo", data),
+        button(texts("button.undo_update", version=texts.number(version - 1)), "update.undo", data),
     ]
     return card(texts, title, body, actions, wide=True)
 
@@ -260,5 +260,5 @@ def _undo(texts: Texts, integration_id: str, undoable: int | None) -> list[Actio
     """A button that undoes the newest installed update, where there is one."""
     if undoable is None:
         return []
-    title = texts("button.undo_update", version=texts.number(undoable))
+    title = texts("button.undo_update", version=texts.number(undoable - 1))
     return [button(title, "update.undo", {"integration": integration_id, "version": str(undoable)})]

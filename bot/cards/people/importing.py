@@ -22,7 +22,9 @@ def form(texts: Texts, view: IntegrationView, pasted: str = "", refused: FileRef
         key = f"import.file.{refused.fault}"
         sentence = texts(key, detail=refused.detail)
         body.append(error_note(FormError(sentence, texts(f"{key}.remedy", detail=refused.detail))))
-    body += [text(texts("import.how")), text(texts("import.columns")), *_example(texts), _lines(texts, pasted)]
+    first, columns = texts("import.columns").split("\n\n")
+    body += [text(texts("import.how")), text(first), text(columns, spacing="Small")]
+    body += [text(texts("import.columns.missing")), *_example(texts), _lines(texts, pasted)]
     data = {"integration": view.id}
     actions: list[Action] = [
         button(texts("button.preview"), "import_people.paste", data, style="positive", inputs=True),
@@ -80,7 +82,7 @@ def preview(texts: Texts, view: ImportView, pasted: str = "") -> Card:
     else:
         body.append(note("default", "👀", texts("import.not_yet"), *_figures(texts, view.figures)))
     body += [_fault(texts, line) if line.fault else _change(texts, line) for line in view.lines]
-    actions = _actions(texts, view)
+    actions = _actions(texts, view, is_pasted=bool(pasted))
     if faulty and pasted:
         data = {"integration": view.integration_id}
         body.append(_lines(texts, pasted))
@@ -136,7 +138,8 @@ def _fault(texts: Texts, line: ImportLine) -> CardElement:
     return row("❌", named or texts("import.line.alone", number=line.number), sentence)
 
 
-def _actions(texts: Texts, view: ImportView) -> list[Action]:
+def _actions(texts: Texts, view: ImportView, *, is_pasted: bool = False) -> list[Action]:
+    """Lines of a file that are wrong can only be sent again; pasted ones are corrected on the card."""
     data, mine = {"integration": view.integration_id}, {"import": view.id}
     can_apply = view.figures.changes and not view.figures.faulty
     actions: list[Action] = []
@@ -149,8 +152,9 @@ def _actions(texts: Texts, view: ImportView) -> list[Action]:
         actions.append(
             button(texts("button.more"), "import_people.page", {**mine, "after": str(view.lines[-1].number)})
         )
-    actions.append(button(texts("button.import_other"), "import_people.show", data))
-    return [*actions, button(texts("button.cancel"), "import_people.cancel")]
+    is_only = view.figures.faulty and not is_pasted
+    other = button(texts("button.import_other"), "import_people.show", data, style="positive" if is_only else None)
+    return [*actions, other, button(texts("button.cancel"), "import_people.cancel")]
 
 
 def gone(texts: Texts) -> Card:

@@ -39,7 +39,7 @@ def listed(texts: Texts, search: Search, page: PeoplePage) -> Card:
 
 
 def _line(texts: Texts, line: PersonLine, verb: str = "people.open") -> CardElement:
-    name = " · ".join(part for part in (who(line), line.extension or "") if part)
+    name = " · ".join(part for part in (who(line), line.extension or "", capped(line.integration, 40)) if part)
     data = {"integration": line.integration_id, "person": line.id}
     return row(light(line), name, state(texts, line), select=pressable(verb, data), spacing="Default")
 

@@ -18,29 +18,31 @@ def choice(
 ) -> Card:
     """What is so now, or what was done, and its opposite; ``found`` are the people who the asking person is."""
     title = texts("opt_out.title")
-    style: Style = "good" if is_done else "default"
+    is_so = is_done and not any(each.reason in DECIDED for each in found)
+    style: Style = "good" if is_so else "default"
     body: list[CardElement] = [header("🙋", title)]
     if not found:
         body.append(note("default", "☎️", texts("why.me.none"), texts("why.me.none.remedy")))
     elif is_forbidden:
         body.append(note("warning", "⚠️", texts("opt_out.forbidden"), texts("opt_out.forbidden.remedy")))
     else:
-        body.append(note(style, "✅" if is_done else "ℹ️", *_state(texts, found)))
+        body.append(note(style, "✅" if is_so else "ℹ️", *_state(texts, found)))
     actions: list[Action] = [button(texts("button.my_presence"), "me.show")]
     if found and not is_forbidden:
         actions.insert(0, opposite(texts, [each.person for each in found]))
     return card(texts, title, body, actions)
 
 
-def opposite(texts: Texts, people: Sequence[PersonLine]) -> Action:
-    """The button that ends or begins showing one's own calls."""
+def opposite(texts: Texts, people: Sequence[PersonLine], *, is_asked: bool = True) -> Action:
+    """The button that ends or begins showing one's own calls; ending it is the main one only where ``is_asked``."""
     if any(person.opted_out for person in people):
         return button(texts("button.opt_in"), "opt_out.show", style="positive")
-    return button(texts("button.opt_out"), "opt_out.stop", style="positive")
+    return button(texts("button.opt_out"), "opt_out.stop", style="positive" if is_asked else None)
 
 
 def _state(texts: Texts, found: Sequence[Explanation]) -> tuple[str, str]:
     if any(each.person.opted_out for each in found):
         return texts("opt_out.stopped"), texts("opt_out.stopped.more")
-    is_decided = any(each.reason in DECIDED for each in found)
-    return texts("opt_out.shown"), texts("opt_out.but" if is_decided else "opt_out.shown.more")
+    if any(each.reason in DECIDED for each in found):
+        return texts("opt_out.but"), texts("opt_out.but.more")
+    return texts("opt_out.shown"), texts("opt_out.shown.more")

@@ -1,5 +1,6 @@
 """One person: phones, what Teams shows, how they were matched, what was sent last, and what can be done."""
 
+import re
 from datetime import datetime
 
 from microsoft_teams.cards.core import Action, CardElement, TextInput
@@ -9,13 +10,15 @@ from bot.cards.field_errors import FormError
 from bot.cards.fields import MAX_ID
 from bot.cards.health.proof import state_of
 from bot.cards.parts import button, capped, card, error_note, header, note, pressable, row, text
-from bot.cards.people.words import device, from_us, hidden_word, sentence, state, who
+from bot.cards.people.words import device, from_us, hidden_word, sentence, state, who, whose
 from bot.languages import Texts
 from sync.domain.people import MatchRefused, PersonCard, PersonLine, SentChange
 from sync.domain.presence import Presence
 
 RESULTS = {"done": "✅", "throttled": "⏳"}
 MAX_DEVICES = 6
+REFUSAL = re.compile(r"[45]\d\d( |$)")
+"""The HTTP status of a refused request, with the name of the error."""
 
 
 def person_card(
@@ -24,10 +27,12 @@ def person_card(
     """``done`` is the key of what was just done; ``meanwhile`` names who changed the person first, if so."""
     line = person.line
     title = who(line)
-    about = " · ".join(part for part in (line.extension or "", capped(line.address)) if part)
+    parts = (line.extension or "", capped(line.address), capped(line.integration, 40))
+    about = " · ".join(part for part in parts if part)
     body: list[CardElement] = [header("👤", title, about)]
     if done:
-        body.append(note("good", "✅", texts(f"person.done.{done}")))
+        later = ".closed" if done == "include" and person.closed_until else ""
+        body.append(note("good", "✅", texts(f"person.done.{done}{later}")))
     if meanwhile is not None:
         body.append(note("warning", "☝️", texts("person.meanwhile", who=capped(meanwhile) or "–")))
     if person.closed_until:
@@ -40,12 +45,14 @@ def person_card(
         *_devices(texts, person, now, zone),
         *_teams(texts, person, now, zone),
         *_changes(texts, person.sent, now, zone),
+        text(texts("person.clear.what"), subtle=True),
     ]
     return card(texts, title, body, _actions(texts, line), wide=True)
 
 
 def _devices(texts: Texts, person: PersonCard, now: datetime, zone: str) -> list[CardElement]:
-    shown = [row("☎️", *device(texts, one, now, zone)) for one in person.devices[:MAX_DEVICES]]
+    unheard = "cleared" if person.is_cleared else "unknown"
+    shown = [row("☎️", *device(texts, one, now, zone, unheard)) for one in person.devices[:MAX_DEVICES]]
     return [_heading(texts("person.devices")), *(shown or [row("☎️", texts("person.no_phone"))])]
 
 
@@ -111,9 +118,15 @@ def sent_words(texts: Texts, sent: SentChange) -> str:
 
 
 def detail_words(texts: Texts, detail: str) -> str:
-    """The key of a fault as its sentence; anything else as it is."""
+    """The key of a fault as its sentence, a refusal such as "403 Forbidden" in words; anything else as it is."""
     key = f"fault.{detail}"
-    return texts.lenient(key, {}) if key in texts.keys else capped(detail, 60)
+    if key in texts.keys:
+        return texts.lenient(key, {})
+    code = detail[:3]
+    if not REFUSAL.match(detail):
+        return capped(detail, 60)
+    known = f"refusal.{code}"
+    return texts(known) if known in texts.keys else texts("refusal.other", code=code)
 
 
 def _actions(texts: Texts, line: PersonLine) -> list[Action]:
@@ -142,7 +155,7 @@ def match_form(texts: Texts, line: PersonLine, typed: str = "", refused: MatchRe
         error_message=texts("check.required", field=texts("person.match.name")),
         max_length=MAX_ID,
     )
-    body: list[CardElement] = [header("🔗", title, who(line)), text(texts("person.match.how")), name]
+    body: list[CardElement] = [header("🔗", title, whose(line)), text(texts("person.match.how")), name]
     if refused:
         other = capped(refused.other, 60)
         key = f"match.{refused.reason}"

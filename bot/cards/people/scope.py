@@ -232,13 +232,14 @@ def side_page(
 ) -> Card:
     """Everyone who comes, or goes, ten a page."""
     title = texts(f"scope.{side}.who")
-    body: list[CardElement] = [header("🎯", title, capped(view.name, 40)), *_said(texts, wanted)]
+    body: list[CardElement] = [header("🎯", title, capped(view.name, 40))]
     body += [someone_row(side, each) for each in people] or [text(texts("people.empty"))]
     data = _carried(view, wanted)
-    actions: list[Action] = []
+    body.append(note("default", "💾", texts("scope.nothing_saved")))
+    actions: list[Action] = [button(texts("button.save"), "scope.save", data, style="positive")]
     if has_more:
         after = {**data, "side": side.value, "after": people[-1].id}
-        actions.append(button(texts("button.more"), "scope.page", after, style="positive"))
+        actions.append(button(texts("button.more"), "scope.page", after))
     return card(texts, title, body, [*actions, button(texts("button.change"), "scope.change", data)], wide=True)
 
 
@@ -272,6 +273,8 @@ def rules_in_short(texts: Texts, rules: Rules) -> str:
 
 def rule_words(texts: Texts, kind: str, value: str) -> str:
     """A rule in words; ``kind`` is a value of ``RuleKind``, or ``only`` for who is in no rule."""
+    if kind == RuleKind.EXTENSIONS and value.isdecimal():
+        return texts("scope.rule.extension", value=value)
     return texts(f"scope.rule.{kind}", value=capped(value, 60))
 
 

@@ -7,18 +7,21 @@ from microsoft_teams.cards.core import Action, CardElement, RichTextBlock, TextR
 
 from bot.activity import Card
 from bot.cards.health.proof import state_of
-from bot.cards.parts import Style, button, capped, card, header, note, row, text
+from bot.cards.parts import Style, button, capped, card, header, note, plain, row, text
 from bot.cards.people.opt_out import opposite
 from bot.cards.people.person import detail_words
 from bot.cards.people.scope import rule_words
-from bot.cards.people.words import who
+from bot.cards.people.words import whose
 from bot.languages import Texts
 from sync.domain.people import Explanation, Light, PersonCard, PersonLine, Reason, Rung
 
 LIGHTS = {Light.GOOD: "🟢", Light.WAITING: "🟡", Light.WRONG: "🔴", Light.OFF: "➖"}
 GOOD = frozenset({Reason.SHOWN, Reason.NOTHING})
 WAITING = frozenset(
-    {Reason.CLOSED, Reason.PENDING, Reason.QUOTA, Reason.SERVICE_DOWN, Reason.STRONGER, Reason.UNREAD}
+    {
+        *(Reason.CLOSED, Reason.PENDING, Reason.SETTLING, Reason.QUOTA, Reason.SERVICE_DOWN),
+        *(Reason.STRONGER, Reason.UNREAD, Reason.OLD_NEWS, Reason.MAPPED),
+    }
 )
 MATCHABLE = frozenset({"no_address", "not_found", "ambiguous", "disabled", "taken", "chosen_gone"})
 """Why someone is left out, where choosing another account by hand helps: the values of ``Unmatched``."""
@@ -31,7 +34,7 @@ TEST = ("button.test", "test.run")
 REFRESH = ("button.refresh", "why.show")
 FIXES: Mapping[Reason, tuple[str, str]] = {
     Reason.NOTHING: REFRESH,
-    Reason.NOT_OURS: ("button.clear", "person.clear"),
+    Reason.NOT_OURS: REFRESH,
     Reason.PAUSED: ("button.enable", "enable.preview"),
     Reason.NOT_READ: TEST,
     Reason.LEFT_OUT: ("button.match", "person.match"),
@@ -52,13 +55,18 @@ FIXES: Mapping[Reason, tuple[str, str]] = {
     Reason.OVERRULED: RESEND,
     Reason.LOST: RESEND,
     Reason.UNREAD: REFRESH,
+    Reason.CLEARED: RESEND,
+    Reason.SHARED_EXTENSION: REFRESH,
+    Reason.SETTLING: REFRESH,
+    Reason.OLD_NEWS: TEST,
+    Reason.MAPPED: ("button.profiles", "mapping.show"),
 }
 """The button that deals with a reason: its label and verb."""
 
 
 def why_card(texts: Texts, found: Explanation, now: datetime, zone: str) -> Card:
     title = texts("why.title")
-    body: list[CardElement] = [header("🔎", title, who(found.person)), _verdict(texts, found, now, zone)]
+    body: list[CardElement] = [header("🔎", title, whose(found.person)), _verdict(texts, found, now, zone)]
     body += [_rung(texts, rung, now, zone) for rung in found.rungs]
     return card(texts, title, body, _actions(texts, found), wide=True)
 
@@ -68,13 +76,15 @@ def own_card(texts: Texts, found: list[Explanation], now: datetime, zone: str) -
     title = texts("why.title.me")
     body: list[CardElement] = [header("🔎", title)]
     for each in found:
+        if len(found) > 1:
+            body.append(plain(capped(each.person.integration, 60), weight="Bolder", spacing="Medium"))
         body.append(_verdict(texts, each, now, zone, own=True))
-        body += [_rung(texts, rung, now, zone) for rung in each.rungs]
+        body += [_rung(texts, rung, now, zone, own=True) for rung in each.rungs]
     if not found:
         body.append(note("default", "☎️", texts("why.me.none"), texts("why.me.none.remedy")))
     actions: list[Action] = [button(texts("button.refresh"), "me.show")]
     if found:
-        actions.append(opposite(texts, [each.person for each in found]))
+        actions.append(opposite(texts, [each.person for each in found], is_asked=False))
     return card(texts, title, body, actions, wide=True)
 
 
@@ -107,13 +117,20 @@ def support_lines(person: PersonCard, found: Explanation) -> list[str]:
 
 
 def _verdict(texts: Texts, found: Explanation, now: datetime, zone: str, *, own: bool = False) -> CardElement:
-    """The reason; for a person's ``own`` eyes in words to them, without what an administrator can do."""
+    """The reason; for a person's ``own`` eyes in words to them, with what they can do themselves."""
     style: Style = "good" if found.reason in GOOD else "accent" if found.reason in WAITING else "warning"
     symbol = "✅" if found.reason in GOOD else "⏳" if found.reason in WAITING else "⚠️"
-    mine = f"why.me.reason.{found.reason}"
-    key = mine if own and mine in texts.keys else f"why.reason.{found.reason}"
+    key = _key(texts, f"reason.{found.reason}", own=own)
     sentence = texts(key, **_in_words(texts, found.facts, now, zone))
-    return note(style, symbol, sentence, *([""] if own else _remedies(texts, found)))
+    remedy = f"why.me.reason.{found.reason}.remedy"
+    remedies = [texts(remedy) if remedy in texts.keys else ""] if own else _remedies(texts, found)
+    return note(style, symbol, sentence, *remedies)
+
+
+def _key(texts: Texts, name: str, *, own: bool) -> str:
+    """For a person's ``own`` eyes the words to them, where there are such."""
+    mine = f"why.me.{name}"
+    return mine if own and mine in texts.keys else f"why.{name}"
 
 
 def _remedies(texts: Texts, found: Explanation) -> list[str]:
@@ -128,8 +145,8 @@ def _is_matchable(found: Explanation) -> bool:
     return found.facts.get("reason") in MATCHABLE
 
 
-def _rung(texts: Texts, rung: Rung, now: datetime, zone: str) -> CardElement:
-    sentence = texts(f"why.{rung.step}.{rung.key}", **_in_words(texts, rung.facts, now, zone))
+def _rung(texts: Texts, rung: Rung, now: datetime, zone: str, *, own: bool = False) -> CardElement:
+    sentence = texts(_key(texts, f"{rung.step}.{rung.key}", own=own), **_in_words(texts, rung.facts, now, zone))
     when = texts.when(rung.at, now, zone) if rung.at else ""
     if rung.at and now - rung.at < JUST_NOW:
         when = texts("why.just_now")
@@ -139,6 +156,8 @@ def _rung(texts: Texts, rung: Rung, now: datetime, zone: str) -> CardElement:
 
 def _in_words(texts: Texts, facts: Mapping[str, str], now: datetime, zone: str) -> dict[str, str]:
     said = {name: _in_word(texts, name, value) for name, value in facts.items()}
+    if other := said.pop("counts_as", ""):
+        said["line"] = texts("line.counts_as", line=said["line"], other=other)
     if facts.get("until"):
         said["until"] = texts.until(datetime.fromisoformat(facts["until"]), now, zone)
     return said
@@ -146,7 +165,7 @@ def _in_words(texts: Texts, facts: Mapping[str, str], now: datetime, zone: str) 
 
 def _in_word(texts: Texts, name: str, value: str) -> str:
     match name:
-        case "line":
+        case "line" | "counts_as":
             return texts(f"line.{value}")
         case "presence" | "shown":
             return state_of(texts, value)
@@ -154,8 +173,10 @@ def _in_word(texts: Texts, name: str, value: str) -> str:
             return texts(f"unmatched.{value}")
         case "rule":
             kind, _, said = value.partition(":")
-            return rule_words(texts, kind, said)
-        case "detail":
+            if kind != "except":
+                return rule_words(texts, kind, said)
+            return texts("why.exception", rule=rule_words(texts, *said.split(":", 1)))
+        case "detail" | "code":
             return detail_words(texts, value)
     return capped(value, MAX_FACT) or "–"
 
@@ -169,7 +190,8 @@ def _actions(texts: Texts, found: Explanation) -> list[Action]:
     if fix:
         label, verb = fix
         actions.append(button(texts(label), verb, {**data, "choices": str(line.choices)}, style="positive"))
-    actions.append(button(texts("button.person"), "people.open", data))
+    is_first = not fix and found.reason not in GOOD
+    actions.append(button(texts("button.person"), "people.open", data, style="positive" if is_first else None))
     return [*actions, button(texts("button.copy"), "why.copy", data)]
 
 

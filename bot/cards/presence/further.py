@@ -8,7 +8,7 @@ from bot.activity import Card
 from bot.cards.fields import MAX_NAME
 from bot.cards.parts import button, capped, card, header, note, pressable, row, text
 from bot.cards.people.scope import rules_in_short
-from bot.cards.people.words import who
+from bot.cards.people.words import whose
 from bot.languages import Texts
 from sync.domain.model import FurtherMapping, IntegrationView
 from sync.domain.people import PersonCard
@@ -77,7 +77,7 @@ def of_person(texts: Texts, person: PersonCard) -> Card:
     own = Choice(title=texts("further.own"), value=OWN)
     choices = [by_rules, own, *(Choice(title=capped(each.name, 60), value=each.id) for each in person.further)]
     data = {"integration": line.integration_id, "person": line.id}
-    body: list[CardElement] = [header("🔀", title, who(line)), text(texts("further.person.how"))]
+    body: list[CardElement] = [header("🔀", title, whose(line)), text(texts("further.person.how"))]
     actions: list[Action] = []
     if person.further:
         now, label = line.chosen_mapping or BY_RULES, texts("further.which")

@@ -3,7 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from microsoft_teams.cards.core import Action, ActionSet, CardElement, Choice, ChoiceSetInput
+from microsoft_teams.cards.core import (
+    Action,
+    ActionSet,
+    CardElement,
+    ChoiceSetInput,
+    Container,
+    ToggleVisibilityAction,
+)
+from microsoft_teams.cards.core import Choice as ListedChoice
 
 from bot.activity import Card
 from bot.cards.parts import button, capped, card, header, note, plain, pressable, row, text
@@ -11,9 +19,9 @@ from bot.cards.people.scope import rules_in_short
 from bot.languages import Texts
 from sync.domain.model import Concerned, FurtherMapping, IntegrationView, Replay, Replayed
 from sync.domain.presence import LineState, Presence
-from sync.presence.mapping import CHOICES, MAPPABLE, Chosen
+from sync.presence.mapping import MAPPABLE, USUAL, Choice, Chosen, choices_of, chosen_by
 
-CLEAR = "clear"
+CLEAR, MORE = "clear", "more_states"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +37,8 @@ def field_of(state: LineState) -> str:
     return f"show_{state.value}"
 
 
-def value_of(presence: Presence | None) -> str:
-    return presence.value if presence else CLEAR
+def value_of(choice: Choice) -> str:
+    return choice.value if choice else CLEAR
 
 
 def form(
@@ -60,7 +68,9 @@ def form(
     if further:
         body.append(_who_gets_it(texts, view, further))
     body.append(text(texts("mapping.how")))
-    body += [_choice(texts, state, chosen[state]) for state in MAPPABLE]
+    body += [_choices(texts, state, chosen[state]) for state in USUAL]
+    body += _more(texts, chosen, chosen_by(further.overrides if further else view.mapping))
+    body.append(text(texts("mapping.leave"), subtle=True))
     body += _quiet(texts, data_of(view, further))
     return card(texts, title, body, _actions(texts, view, further))
 
@@ -75,15 +85,20 @@ def data_of(view: IntegrationView, further: FurtherMapping | None) -> dict[str, 
     return {"integration": view.id, **({"mapping": further.id} if further else {})}
 
 
-def _choice(texts: Texts, state: LineState, chosen: Presence | None) -> CardElement:
-    choices = [Choice(title=texts(f"mapping.show.{one.activity}"), value=one.value) for one in CHOICES]
-    return ChoiceSetInput(
-        id=field_of(state),
-        label=texts(f"mapping.state.{state}"),
-        choices=[*choices, Choice(title=texts("mapping.show.clear"), value=CLEAR)],
-        value=value_of(chosen),
-        style="compact",
-    )
+def _choices(texts: Texts, state: LineState, chosen: Choice) -> CardElement:
+    choices = [ListedChoice(title=shown_as(texts, one), value=value_of(one)) for one in choices_of(state)]
+    label = texts(f"mapping.state.{state}")
+    return ChoiceSetInput(id=field_of(state), label=label, choices=choices, value=value_of(chosen), style="compact")
+
+
+def _more(texts: Texts, chosen: Chosen, now: Chosen) -> list[CardElement]:
+    """The states that few change, behind a line; open when one of them is changed, by this card or before."""
+    states, defaults = [each for each in MAPPABLE if each not in USUAL], chosen_by({})
+    is_open = any((chosen[each], now[each]) != (defaults[each], defaults[each]) for each in states)
+    named = ", ".join(texts(f"mapping.state.{each}") for each in states)
+    show = ToggleVisibilityAction(target_elements=[MORE])
+    rows = Container(id=MORE, items=[_choices(texts, each, chosen[each]) for each in states], is_visible=is_open)
+    return [row("⚙️", texts("mapping.more"), named, spacing="Default", select=show), rows]
 
 
 def _quiet(texts: Texts, data: Mapping[str, str]) -> list[CardElement]:
@@ -130,16 +145,17 @@ def _kind(one: Replayed) -> str:
 
 def _words(texts: Texts, one: Replayed) -> dict[str, str]:
     time = texts.plural("replay.minutes", max(1, round(one.seconds / 60)))
-    return {"time": time, "before": _shown(texts, one.before), "after": _shown(texts, one.after)}
+    return {"time": time, "before": shown_as(texts, one.before), "after": shown_as(texts, one.after)}
 
 
 def _concerned(texts: Texts, one: Concerned) -> CardElement:
-    change = f"{_shown(texts, one.before)} → {_shown(texts, one.after)}"
+    change = f"{shown_as(texts, one.before)} → {shown_as(texts, one.after)}"
     return row("📞", capped(one.name), f"{texts(f'line.{one.line}')}: {change}")
 
 
-def _shown(texts: Texts, presence: Presence | None) -> str:
-    return texts(f"mapping.show.{presence.activity}") if presence else texts("mapping.show.clear")
+def shown_as(texts: Texts, choice: Choice) -> str:
+    """A choice in words."""
+    return texts(f"mapping.show.{choice.activity if isinstance(choice, Presence) else value_of(choice)}")
 
 
 def _actions(texts: Texts, view: IntegrationView, further: FurtherMapping | None) -> list[Action]:
@@ -147,7 +163,7 @@ def _actions(texts: Texts, view: IntegrationView, further: FurtherMapping | None
     revised = {**data, "revision": str(view.revision)}
     return [
         button(texts("button.save"), "mapping.save", revised, style="positive", inputs=True),
-        button(texts("button.preview"), "mapping.preview", revised, inputs=True),
+        button(texts("button.preview_mapping"), "mapping.preview", revised, inputs=True),
         button(texts("button.reset_mapping"), "mapping.reset", data),
         *([button(texts("button.remove_mapping"), "mapping.remove", revised)] if further else []),
         button(texts("button.some_people"), "mapping.some", {"integration": view.id}),

@@ -1,10 +1,12 @@
 """The status message for each state of a phone: an input each, empty for none."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from microsoft_teams.cards.core import CardElement, TextInput
 
 from bot.activity import Card
+from bot.cards.field_errors import FormError
+from bot.cards.fields import with_errors
 from bot.cards.parts import button, capped, card, header, note, text
 from bot.cards.people.words import sentence
 from bot.languages import Texts
@@ -19,13 +21,26 @@ def field_of(state: LineState) -> str:
     return f"text_{state.value}"
 
 
-def form(texts: Texts, view: IntegrationView, known: Mapping[LineState, str], *, is_saved: bool = False) -> Card:
+def form(
+    texts: Texts,
+    view: IntegrationView,
+    known: Mapping[LineState, str],
+    *,
+    is_saved: bool = False,
+    too_long: Sequence[LineState] = (),
+) -> Card:
+    """``too_long`` are the states whose text does not fit."""
     title = texts("messages.title")
     body: list[CardElement] = [header("💬", title, capped(view.name))]
     if is_saved:
         body.append(note("good", "✅", texts("messages.saved"), texts("messages.saved.how")))
     body.append(text(texts("messages.how")))
-    body += [_input(texts, state, words) for state, words in known.items()]
+    limit = str(MAX_STATUS_TEXT)
+    errors = [
+        FormError(texts("messages.too_long", limit=limit), texts("messages.too_long.remedy"), field=field_of(state))
+        for state in too_long
+    ]
+    body += with_errors([_input(texts, state, words) for state, words in known.items()], errors)
     data = {"integration": view.id, "revision": str(view.revision)}
     actions = [
         button(texts("button.save"), "messages.save", data, style="positive", inputs=True),
@@ -48,5 +63,5 @@ def _input(texts: Texts, state: LineState, words: str) -> TextInput:
         label=sentence(texts(f"line.{state}")),
         placeholder=texts("field.status_text.hint"),
         value=words or None,
-        max_length=MAX_STATUS_TEXT,
+        max_length=max(MAX_STATUS_TEXT, len(words)),
     )

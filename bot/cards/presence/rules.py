@@ -116,10 +116,11 @@ def page(
     body: list[CardElement] = [header("👥", title, of.about)]
     body += [someone_row(side, each) for each in people] or [text(texts("people.empty"))]
     data = _carried(of.view, wanted)
-    actions: list[Action] = []
+    body.append(note("default", "💾", texts("scope.nothing_saved")))
+    actions: list[Action] = [button(texts("button.save"), "mapping.rules_save", data, style="positive")]
     if has_more:
         after = {**data, "side": side.value, "after": people[-1].id}
-        actions.append(button(texts("button.more"), "mapping.rules_page", after, style="positive"))
+        actions.append(button(texts("button.more"), "mapping.rules_page", after))
     return card(texts, title, body, [*actions, _change(texts, data)], wide=True)
 
 

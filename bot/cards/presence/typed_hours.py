@@ -4,7 +4,7 @@ Tolerant where the meaning is clear: "9-18", "9h30 - 18h", "09:00–12:30, 13:30
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, time, timedelta
 
 from bot.cards.field_errors import FormError
@@ -128,17 +128,21 @@ def _clock(hour: str, minute: str | None, half: str | None) -> time:
 
 
 def _holidays(texts: Texts, typed: str, today: date) -> tuple[frozenset[date], list[FormError]]:
-    """The dates, one or a range a line, and the first errors, each with the number of its line."""
-    found: set[date] = set()
+    """The dates, one or a range a line, and the first errors, each with the number of its line.
+
+    Beyond what there may be nothing more is read: each of two hundred ranges could be five years.
+    """
+    found: list[date] = []
     wrong: list[str] = []
-    for number, line in enumerate(typed.splitlines(), 1):
-        for part in filter(None, (piece.strip() for piece in re.split(r"[,;]", line))):
-            try:
-                found |= _dates(part, today)
-            except ValueError:
-                wrong.append(texts("schedule.no_date", line=texts.number(number), typed=part[:40]))
-    if len(found) > MAX_HOLIDAYS:
-        wrong.append(texts("schedule.many_holidays", most=texts.number(MAX_HOLIDAYS)))
+    for number, part in _parts(typed):
+        try:
+            found += _dates(part, today)
+        except ValueError:
+            wrong.append(texts("schedule.no_date", line=texts.number(number), typed=part[:40]))
+        if len(found) > MAX_HOLIDAYS:
+            wrong.append(texts("schedule.many_holidays", most=texts.number(MAX_HOLIDAYS)))
+        if len(found) > MAX_HOLIDAYS or len(wrong) > ERRORS_SHOWN:
+            break
     said = [*wrong[:ERRORS_SHOWN], *([texts("schedule.more_wrong")] if len(wrong) > ERRORS_SHOWN else [])]
     errors = [FormError(one, field=HOLIDAYS) for one in said[:-1]]
     if said:
@@ -146,15 +150,23 @@ def _holidays(texts: Texts, typed: str, today: date) -> tuple[frozenset[date], l
     return frozenset(found), errors
 
 
-def _dates(typed: str, today: date) -> set[date]:
+def _parts(typed: str) -> Iterator[tuple[int, str]]:
+    """What is between separators, with the number of its line."""
+    for number, line in enumerate(typed.splitlines(), 1):
+        for part in re.split(r"[,;]", line):
+            if part.strip():
+                yield number, part.strip()
+
+
+def _dates(typed: str, today: date) -> list[date]:
     """A date, or all from one until another. Raises ``ValueError``."""
     match = _RANGE.fullmatch(typed)
     if match is None:
-        return {_date(typed, today)}
+        return [_date(typed, today)]
     first, last = (_date(one, today) for one in match.groups())
     if last < first:
         raise ValueError
-    return {first + timedelta(days=count) for count in range((last - first).days + 1)}
+    return [first + timedelta(days=count) for count in range((last - first).days + 1)]
 
 
 def _rows(days: Sequence[date]) -> list[str]:

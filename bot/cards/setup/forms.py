@@ -45,14 +45,15 @@ def cloudlink_form(
     client = Link(texts("link.cloudlink_clients"), links.cloudlink_clients)
     body: list[CardElement] = [
         step_header(texts, 1, "☎️", title),
+        *_errors_of_the_card(texts, form_errors),
         text(texts("setup.cloudlink.intro")),
-        *_errors_of_the_card(form_errors),
         _portal_step(texts, 1, "cloudlink.account", account),
         *_fields([field(texts, "account_id", values, required=True)], form_errors),
         _portal_step(texts, 2, "cloudlink.client", client),
         *_fields([field(texts, "cloudlink_client_id", values, required=True), masked], form_errors),
     ]
     if "ask_region" in values:
+        body.append(_portal_step(texts, 3, "cloudlink.region"))
         body.extend(_fields([field(texts, "region", values, required=False)], form_errors))
     body.append(safe(texts))
     actions = [
@@ -87,11 +88,11 @@ def microsoft_form(
     permissions = Link(texts("link.permissions"), links.registration(client_id, "CallAnAPI"))
     secrets = Link(texts("link.secrets"), links.registration(client_id, "Credentials"))
     body: list[CardElement] = [step_header(texts, 2, "🗝️", title)]
-    if "people" in values:
+    if "people" in values and not form_errors:
         body.append(_found(texts, values))
     body += [
+        *_errors_of_the_card(texts, form_errors),
         text(texts("setup.microsoft.intro")),
-        *_errors_of_the_card(form_errors),
         _portal_step(texts, 1, "microsoft.registration", registration),
         *_fields(ids, form_errors),
         _aim(texts, draft, client_id),
@@ -133,8 +134,11 @@ def _portal_step(texts: Texts, number: int, step: str, place: Link | None = None
     return ColumnSet(spacing="Large", columns=columns)
 
 
-def _errors_of_the_card(form_errors: Sequence[FormError]) -> list[CardElement]:
-    return [error_note(each) for each in form_errors if not each.field]
+def _errors_of_the_card(texts: Texts, form_errors: Sequence[FormError]) -> list[CardElement]:
+    """The errors about the whole card, and which fields have one: on a telephone those are far below."""
+    named = list(dict.fromkeys(f"“{texts(f'field.{each.field}')}”" for each in form_errors if each.field))
+    marked = [note("attention", "❌", texts("setup.see_fields", fields=", ".join(named)))] if named else []
+    return [*(error_note(each) for each in form_errors if not each.field), *marked]
 
 
 def _fields(fields: Iterable[Field], form_errors: Sequence[FormError]) -> list[CardElement]:
@@ -144,4 +148,5 @@ def _fields(fields: Iterable[Field], form_errors: Sequence[FormError]) -> list[C
 
 def _found(texts: Texts, values: Values) -> CardElement:
     people = int(values.get("people", "0"))
-    return note("good", "✅", texts.plural("setup.found", people, account=capped(values.get("account_name", ""))))
+    found = texts.plural("setup.found", people, account=capped(values.get("account_name", "")))
+    return note("good", "✅", found) if people else note("warning", "⚠️", found, texts("cloudlink.no_users"))

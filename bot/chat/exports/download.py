@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from time import monotonic
 
 import structlog
 from aiohttp import web
@@ -19,6 +18,7 @@ from bot.chat.bot_context import BotContext
 from bot.chat.exports.files import ExportFile
 from bot.chat.exports.links import ExportLinks, ExportRequest
 from core.clock import Sleep
+from core.turns import Turns
 from sync.domain.model import UnknownIntegration
 from sync.domain.roles import Role
 
@@ -27,9 +27,6 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-
-PAUSE, LONGEST_PAUSE = 3.0, 0.1
-"""After a slice, in multiples of the time it took, and in seconds at most: files take a quarter of a process."""
 
 log = structlog.get_logger()
 
@@ -58,8 +55,7 @@ class Exports:
         self._files = files
         self._limits = limits or DownloadLimits()
         self._running: Counter[str] = Counter()
-        self._reading = asyncio.Lock()
-        self._sleep = sleep
+        self._turns = Turns(sleep)
 
     async def serve(self, http_request: web.Request) -> web.StreamResponse:
         """The handler for ``GET /exports/{token}``."""
@@ -117,10 +113,8 @@ class Exports:
     async def _in_turn(self, parts: AsyncIterator[str]) -> AsyncIterator[str]:
         """The parts, each read when no other download reads, and followed by a pause before the next of any."""
         while True:
-            async with self._reading:
-                began = monotonic()
+            async with self._turns.slice():
                 part = await anext(parts, None)
-                await self._sleep(min(LONGEST_PAUSE, PAUSE * (monotonic() - began)))
             if part is None:
                 return
             yield part

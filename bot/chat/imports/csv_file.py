@@ -6,18 +6,29 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
+from bot.cards.typed_secrets import without_secrets
 from bot.languages import Language, Texts
-from core.text import visible
+from core.text import searchable, visible
 from sync.people.imports.values import FileFault, FileRefused, LineFault, Wish
 
 MAX_LINES = 150_000
+MAX_LINE = 20_000
+"""Characters of a line."""
+
+SLICE = 1000
+"""Lines of the file that are read at a time."""
+
+CHUNK = 1024 * 1024
 SEPARATORS = ",;\t"
 WHO = ("person_id", "address", "extension", "name")
 """The columns that name a person; the first that has something decides."""
 
 WISHES = ("excluded", "teams_user", "by_hand")
 COLUMNS = (*WHO, *WISHES)
+EARLIER = {"Excluída": "excluded", "Excluído": "excluded"}
+"""Titles in files that an earlier version exported (they may still be sent back), and what people write."""
 
 YES = frozenset({"yes", "y", "true", "1", "x", "sim", "s", "verdadeiro"})
 NO = frozenset({"", "no", "n", "false", "0", "não", "nao", "falso"})
@@ -34,43 +45,57 @@ Names = Mapping[str, str]
 
 def column_names(languages: Mapping[Language, Texts]) -> Names:
     """The columns by their titles in every language, in lower case: those that ``export people`` writes."""
-    titles = {column: column for column in COLUMNS}
+    titles = {column: column for column in COLUMNS} | {_key(title): column for title, column in EARLIER.items()}
     for texts in languages.values():
         titles |= {_key(texts(f"export.people.{column}")): column for column in COLUMNS}
     return titles
 
 
-def read_csv(content: bytes, names: Names) -> list[Wish]:
-    """The wishes of the file's lines. Raises ``FileRefused``."""
+def read_csv(content: bytes, names: Names) -> Iterator[list[Wish]]:
+    """The wishes of the file's lines, slice by slice. Raises ``FileRefused``."""
     if content.startswith(WORKBOOKS):
         raise FileRefused(FileFault.WORKBOOK)
-    for encoding in _encodings(content):
+    with io.TextIOWrapper(io.BytesIO(content), _encoding(content), newline="") as text:
+        yield from _read(_bounded(text), names)
+
+
+def _encoding(content: bytes) -> str:
+    """Excel writes UTF-8, UTF-16 with tabs, or the code page of Western Europe, by the format chosen."""
+    for encoding in ("utf-16",) if content.startswith(UTF_16) else ("utf-8-sig", "cp1252"):
+        decoder = codecs.getincrementaldecoder(encoding)()
         try:
-            with io.TextIOWrapper(io.BytesIO(content), encoding, newline="") as text:
-                return _read(text, names)
+            for start in range(0, len(content), CHUNK):
+                decoder.decode(content[start : start + CHUNK])
+            decoder.decode(b"", final=True)
         except UnicodeError:
             continue
+        return encoding
     raise FileRefused(FileFault.NOT_TEXT)
 
 
-def _encodings(content: bytes) -> Sequence[str]:
-    """Excel writes UTF-8, UTF-16 with tabs, or the code page of Western Europe, by the format chosen."""
-    return ("utf-16",) if content.startswith(UTF_16) else ("utf-8-sig", "cp1252")
+def _bounded(text: Iterable[str]) -> Iterator[str]:
+    """The lines, of which each can be read quickly. Raises ``FileRefused``."""
+    for number, line in enumerate(text, 1):
+        if len(line) > MAX_LINE:
+            raise FileRefused(FileFault.LINE_TOO_LONG, str(number))
+        if number > 2 * MAX_LINES:
+            raise FileRefused(FileFault.TOO_MANY_LINES, str(MAX_LINES))
+        yield line
 
 
-def _read(text: Iterable[str], names: Names) -> list[Wish]:
-    lines = iter(text)
+def _read(lines: Iterator[str], names: Names) -> Iterator[list[Wish]]:
     skipped, header, separator = _header(lines, names)
     if not set(header) & set(WHO):
         raise FileRefused(FileFault.NO_PERSON)
     if not set(header) & set(WISHES):
         raise FileRefused(FileFault.NO_WISH)
-    wishes: list[Wish] = []
-    for number, cells in _records(lines, separator, skipped):
-        if len(wishes) == MAX_LINES:
+    records, count = _records(lines, separator, skipped), 0
+    while part := list(islice(records, SLICE)):
+        wishes = [_wish(number, header, cells) for number, cells in part if any(cell.strip() for cell in cells)]
+        count += len(wishes)
+        if count > MAX_LINES:
             raise FileRefused(FileFault.TOO_MANY_LINES, str(MAX_LINES))
-        wishes.append(_wish(number, header, cells))
-    return wishes
+        yield wishes
 
 
 def _header(lines: Iterator[str], names: Names) -> tuple[int, list[str], str]:
@@ -97,7 +122,7 @@ def _cells(line: str, separator: str) -> list[str]:
 
 
 def _records(lines: Iterator[str], separator: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
-    """Each record with the number of its first line, without empty ones."""
+    """Each record with the number of its first line."""
     reader = csv.reader(lines, delimiter=separator, strict=True)
     while True:
         number = skipped + reader.line_num + 1
@@ -107,8 +132,7 @@ def _records(lines: Iterator[str], separator: str, skipped: int) -> Iterator[tup
             raise FileRefused(FileFault.QUOTES, str(number)) from None
         if cells is None:
             return
-        if any(cell.strip() for cell in cells):
-            yield number, cells
+        yield number, cells
 
 
 def _wish(number: int, header: Sequence[str], cells: Sequence[str]) -> Wish:
@@ -117,7 +141,7 @@ def _wish(number: int, header: Sequence[str], cells: Sequence[str]) -> Wish:
     found: dict[str, str] = {}
     for column, cell in zip(header, cells, strict=False):
         if column and column not in found:
-            if FORMULA.match(written := visible(cell)):
+            if FORMULA.match(written := without_secrets(visible(cell))):
                 return Wish(number, fault=LineFault.FORMULA, detail=written)
             found[column] = written[1:].strip() if written.startswith("'") else written
     named = Wish(
@@ -145,4 +169,4 @@ def _flag(found: Mapping[str, str], column: str) -> bool | None:
 
 
 def _key(title: str) -> str:
-    return visible(title).casefold()
+    return searchable(title)

@@ -6,15 +6,18 @@ address comes with the message: only Microsoft's hosts are asked.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 import aiohttp
 from yarl import URL
 
 from bot.hosting.config import is_safe_url
+from core.clock import Sleep
 from core.http.client import TooLarge, is_loopback_host, read_capped
+from core.turns import Turns
 from sync.people.imports.values import FileFault, FileRefused
 
 HOSTS = (".sharepoint.com", ".sharepoint.us", ".sharepoint-mil.us")
@@ -26,14 +29,16 @@ GONE = (401, 403, 404, 410)
 """What SharePoint answers to an address that is too old."""
 
 AT_ONCE = 3
-"""Files that a process reads at the same time: each is in memory as a whole."""
+"""Files that a process reads at the same time, each of another tenant: each is in memory as a whole."""
 
 
 Result = TypeVar("Result")
+Parse = Callable[[bytes], Iterator[list[Result]]]
+"""Parses a file slice by slice: each takes some milliseconds."""
 
 
 class Files(Protocol):
-    async def read(self, url: str, parse: Callable[[bytes], Result]) -> Result:
+    async def read(self, tenant: str, url: str, parse: Parse[Result]) -> list[Result]:
         """What ``parse``, which may block, makes of the content of a sent file. Raises ``FileRefused``."""
         ...
 
@@ -41,15 +46,26 @@ class Files(Protocol):
 class FileDownload:
     """``allows_loopback``: files of this machine are fetched, too, as those of a simulated Teams."""
 
-    def __init__(self, http: aiohttp.ClientSession, *, allows_loopback: bool = False) -> None:
+    def __init__(
+        self, http: aiohttp.ClientSession, *, allows_loopback: bool = False, sleep: Sleep = asyncio.sleep
+    ) -> None:
         self._http = http
         self._allows_loopback = allows_loopback
+        self._tenants: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._slots = asyncio.Semaphore(AT_ONCE)
+        self._turns = Turns(sleep)
 
-    async def read(self, url: str, parse: Callable[[bytes], Result]) -> Result:
-        """``parse`` runs in a thread: files of 100,000 lines do not hold the event loop."""
-        async with self._slots:
-            return await asyncio.to_thread(parse, await self._fetch(url))
+    async def read(self, tenant: str, url: str, parse: Parse[Result]) -> list[Result]:
+        """A tenant has one file at a time. ``parse`` runs in a thread, in turns: files do not hold the process."""
+        async with self._tenants.setdefault(tenant, asyncio.Lock()), self._slots:
+            parts = iter(parse(await self._fetch(url)))
+            found: list[Result] = []
+            while True:
+                async with self._turns.slice():
+                    part = await asyncio.to_thread(next, parts, None)
+                if part is None:
+                    return found
+                found += part
 
     async def _fetch(self, url: str) -> bytes:
         """Ask the host, and no other, within ``SECONDS`` and ``MAX_BYTES``."""

@@ -15,6 +15,7 @@ from storage.queries.chat.roles import AlreadyListed, LastOwner, NotAnOwner, Rol
 from storage.tables.conversations import Conversation
 from storage.tables.roles import Member
 from sync.audit import Act
+from sync.credentials.new_secrets import secrets_in
 from sync.domain.roles import GRANTABLE, Role
 
 PRINCIPAL_NAME = re.compile(r"\A[^\s@/]+@[^\s@/]+\.[^\s@/]+")
@@ -70,15 +71,15 @@ async def _form(context: TurnContext, form_error: str = "") -> Card:
 
 async def add(context: TurnContext) -> None:
     """Invite a person by name, or give a role to a known person: exactly one of the two."""
-    address = cleaned(context.data.get("address", "")).casefold()
+    address = cleaned(context.data.get("address", ""))
     person = context.data.get("person", "").replace(cards.NO_PERSON, "")
     role = _role(context)
     if role is None or bool(address) == bool(person):
         return await context.show(await _form(context, "invite_whom"))
-    if address and (len(address) > MAX_ID or not PRINCIPAL_NAME.fullmatch(address)):
+    if address and (len(address) > MAX_ID or secrets_in(address) or not PRINCIPAL_NAME.fullmatch(address)):
         return await context.show(await _form(context, "address"))
     try:
-        member = await _add(context, address, person, role)
+        member = await _add(context, address.casefold(), person, role)
     except AlreadyListed:
         return await context.show(await _form(context, "listed_already"))
     except TooManyMembers:

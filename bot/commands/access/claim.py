@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 async def open_claim(context: TurnContext) -> None:
     """Try the code typed after the command; without one, ask for it."""
-    event = context.turn.incoming.event
+    event = context.event
     typed = event.text.partition(" ")[2] if isinstance(event, Message) else ""
     if typed:
         await _try(context, typed)

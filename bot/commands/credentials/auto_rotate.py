@@ -9,12 +9,18 @@ from bot.commands.credentials import monitors
 from sync.domain.model import IntegrationView
 from sync.domain.roles import Role
 
-ON = ("auto-rotate on", "auto rotate on", "ligar rotação automática", "ativar rotação automática")
-OFF = ("auto-rotate off", "auto rotate off", "desligar rotação automática", "desativar rotação automática")
+ON = (
+    *("auto-rotate on", "auto rotate on", "ligar renovação automática", "ativar renovação automática"),
+    *("ligar rotação automática", "ativar rotação automática"),
+)
+OFF = (
+    *("auto-rotate off", "auto rotate off", "desligar renovação automática", "desativar renovação automática"),
+    *("desligar rotação automática", "desativar rotação automática"),
+)
 
 
 async def open_auto_rotate(context: TurnContext) -> None:
-    event = context.turn.incoming.event
+    event = context.event
     said = normalised(event.text) if isinstance(event, Message) else ""
     if said in map(normalised, ON):
         await choose(context, "auto_rotate.on", turn_on)
@@ -61,12 +67,12 @@ async def off(context: TurnContext) -> None:
 
 COMMAND = Command(
     key="auto_rotate",
-    titles={"en": "auto-rotate", "pt": "rotação automática"},
+    titles={"en": "auto-rotate", "pt": "renovação automática"},
     descriptions={
         "en": "Renew the secret automatically",
         "pt": "Renovar o segredo automaticamente",
     },
-    aliases=("auto rotate", *ON, *OFF),
+    aliases=("auto rotate", "rotação automática", *ON, *OFF),
     listed=False,
     open=open_auto_rotate,
     least=Role.ADMINISTRATOR,

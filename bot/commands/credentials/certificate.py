@@ -67,21 +67,33 @@ async def _use_hosts(context: TurnContext, change: Callable[..., Awaitable[Rotat
 async def _switch(
     context: TurnContext, view: IntegrationView, change: Callable[..., Awaitable[RotationView]]
 ) -> None:
-    """Prove and use it, and show the progress for some seconds."""
-    if revision_of(context) != view.revision:
-        return await show_outdated(context, view)
-    await context.show(checking(context.texts, view))
-    try:
-        rotation = await change(context.tenant, view.id, context.actor, view.revision)
-    except EditedMeanwhile:
-        return await show_outdated(context, view)
-    except RotationUnderWay:
-        return await context.show(under_way(context.texts, view))
+    """Prove and use it, or continue what this press has begun, and show the progress for some seconds."""
+    rotation = await context.operations.credentials.begun(context.tenant, view.id, context.actor)
+    if rotation is None:
+        rotation = await _begin(context, view, change)
+    if rotation is None:
+        return
     context.data = {"integration": view.id}
     async for seen in context.operations.credentials.follow(context.tenant, rotation.id):
         now = await context.integration()
         form_error = context.form_error(seen.error, now.client_id) if seen.error else None
-        await context.show(cards.progress(context.texts, now, seen, form_error))
+        await context.show(cards.progress(context.texts, now, seen, context.services.links, form_error))
+
+
+async def _begin(
+    context: TurnContext, view: IntegrationView, change: Callable[..., Awaitable[RotationView]]
+) -> RotationView | None:
+    """Prove and use it; None if a card says why not."""
+    if revision_of(context) != view.revision:
+        await show_outdated(context, view)
+        return None
+    await context.show(checking(context.texts, view))
+    try:
+        return await change(context.tenant, view.id, context.actor, view.revision)
+    except EditedMeanwhile:
+        await show_outdated(context, view)
+    except RotationUnderWay:
+        await context.show(under_way(context.texts, view))
     return None
 
 

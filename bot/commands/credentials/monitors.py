@@ -183,12 +183,12 @@ def _chosen(context: TurnContext) -> list[str]:
 
 COMMAND = Command(
     key="monitors",
-    titles={"en": "monitors", "pt": "monitores"},
+    titles={"en": "monitors", "pt": "monitores de presença"},
     descriptions={
-        "en": "Presence monitors that hold the same secret",
-        "pt": "Monitores de presença com o mesmo segredo",
+        "en": "Mitel's presence monitors, and which still need a new secret",
+        "pt": "Monitores de presença da Mitel, e quais ainda precisam de um segredo novo",
     },
-    aliases=("presence monitors", "monitores de presença"),
+    aliases=("presence monitors", "monitores"),
     open=open_monitors,
     least=Role.ADMINISTRATOR,
     listed=False,

@@ -16,11 +16,12 @@ from bot.cards.integrations import listing as integration_cards
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
 from bot.commands.credentials import monitors
-from bot.commands.integrations.edit import revision_of, show_outdated
+from bot.commands.integrations.edit import current, show_outdated
+from sync.credentials.new_secrets import NOT_YET_KNOWN
 from sync.domain.errors import Fault, SyncError
 from sync.domain.model import CredentialKind, EditedMeanwhile, IntegrationView
 from sync.domain.roles import Role
-from sync.domain.rotation import BY_THE_BOT, NewSecret, RotationUnderWay, RotationView
+from sync.domain.rotation import BY_THE_BOT, NewSecret, OldSecretLeft, RotationUnderWay, RotationView
 
 
 async def open_rotate(context: TurnContext) -> None:
@@ -31,11 +32,11 @@ async def open_rotate(context: TurnContext) -> None:
         await choose(context, "rotate.ask", ask_for)
 
 
-async def ask_for(context: TurnContext, view: IntegrationView) -> None:
+async def ask_for(context: TurnContext, view: IntegrationView, form_errors: Sequence[FormError] = ()) -> None:
     going = await context.operations.credentials.rotation(context.tenant, view.id)
     if going and not going.finished and going.kind in BY_THE_BOT:
-        return await context.show(_progress(context, view, going))
-    return await show_form(context, view, {})
+        return await context.show(_progress(context, view, going, []))
+    return await show_form(context, view, {}, form_errors)
 
 
 async def ask(context: TurnContext) -> None:
@@ -51,15 +52,25 @@ async def show_form(
 
 
 async def save(context: TurnContext) -> None:
-    """Validate the fields, prove the secret for this tenant and application, and only then use it."""
+    """Validate the fields, prove the secret for this tenant and application, and only then use it.
+
+    What this press has begun already, before it was interrupted, is continued.
+    """
     view = await context.integration()
-    if revision_of(context) != view.revision:
-        return await show_outdated(context, view)
+    if begun := await context.operations.credentials.begun(context.tenant, view.id, context.actor):
+        return await _follow(context, view, begun)
+    return await _save(context)
+
+
+async def _save(context: TurnContext) -> None:
+    view = await current(context)
+    if view is None:
+        return None
     typed = validation.entered(context.data, "description", "expires_on")
     secret = validation.cleaned(context.data.get("client_secret", ""))
     form_errors = _check_fields(context, typed, secret)
     if form_errors:
-        return await show_form(context, view, _without(typed, secret), form_errors)
+        return await show_form(context, view, validation.without_secret(typed, secret), form_errors)
     await context.show(cards.checking(context.texts, view))
     try:
         rotation = await context.operations.credentials.replace_secret(
@@ -86,11 +97,6 @@ def _check_fields(context: TurnContext, typed: dict[str, str], secret: str) -> l
         *validation.check_no_secret(context.texts, described, secret),
         *validation.check_expiry(context.texts, typed["expires_on"], context.now.date()),
     ]
-
-
-def _without(typed: dict[str, str], secret: str) -> dict[str, str]:
-    """What is shown again: no field that the secret was pasted into too."""
-    return {name: "" if secret and secret in value else value for name, value in typed.items()}
 
 
 def _form_error(context: TurnContext, view: IntegrationView, error: SyncError) -> FormError:
@@ -121,8 +127,15 @@ async def start(context: TurnContext) -> None:
 
 
 async def progress(context: TurnContext) -> None:
-    view = await context.integration()
+    """The rotation in progress or, without one, the last; of a button that was pressed before only its own."""
+    view, texts = await context.integration(), context.texts
     rotation = await context.operations.credentials.rotation(context.tenant, view.id)
+    if context.actor.press:
+        begun = await context.operations.credentials.begun(context.tenant, view.id, context.actor)
+        if begun is None:
+            nothing = FormError(texts("rotate.nothing_yet"), texts("rotate.nothing_yet.remedy"))
+            return await ask_for(context, view, [nothing])
+        rotation = rotation if rotation and rotation.id == begun.id else None
     if rotation is None:
         return await ask_for(context, view)
     return await _follow(context, view, rotation)
@@ -132,19 +145,35 @@ async def _follow(context: TurnContext, view: IntegrationView, rotation: Rotatio
     """Show each step as it happens, for some seconds; after the last, ask about the monitors."""
     async for seen in context.operations.credentials.follow(context.tenant, rotation.id):
         rotation = seen
-        await context.show(_progress(context, view, seen))
+        await context.show(_progress(context, view, seen, await _sharing(context, view, seen)))
     is_secret = rotation.credential is CredentialKind.SECRET
     if is_secret and rotation.finished and rotation.error is None:
         await monitors.offer(context, view)
 
 
-def _progress(context: TurnContext, view: IntegrationView, rotation: RotationView) -> Card:
+async def _sharing(context: TurnContext, view: IntegrationView, rotation: RotationView) -> list[str]:
+    """The names of the tenant's other integrations that may use the old secret, where one of them does."""
+    if rotation.old_left is not OldSecretLeft.SHARED:
+        return []
+    every = await context.operations.integrations.list(context.tenant)
+    return [each.name for each in every if each.id != view.id and _is_same_secret(each, view)]
+
+
+def _is_same_secret(one: IntegrationView, other: IntegrationView) -> bool:
+    has_secret = one.credential is CredentialKind.SECRET
+    return has_secret and (one.tenant_id, one.client_id) == (other.tenant_id, other.client_id)
+
+
+def _progress(context: TurnContext, view: IntegrationView, rotation: RotationView, sharing: Sequence[str]) -> Card:
     form_error = _form_error(context, view, rotation.error) if rotation.error else None
+    is_new = rotation.error and rotation.error.fault in NOT_YET_KNOWN and rotation.kind in BY_THE_BOT
+    if form_error and is_new:
+        form_error = replace(form_error, sentence=context.texts("rotate.not_known_yet"))
     if rotation.credential is not CredentialKind.SECRET:
-        return certificate_cards.progress(context.texts, view, rotation, form_error)
+        return certificate_cards.progress(context.texts, view, rotation, context.services.links, form_error)
     if rotation.kind not in BY_THE_BOT:
-        return cards.replaced(context.texts, view, rotation, form_error)
-    return cards.progress(context.texts, view, rotation, form_error)
+        return cards.replaced(context.texts, view, rotation, context.services.links, form_error)
+    return cards.progress(context.texts, view, rotation, context.services.links, form_error, sharing)
 
 
 async def cancel(context: TurnContext) -> None:

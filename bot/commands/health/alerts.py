@@ -1,11 +1,9 @@
 """``alerts``: which notices a person receives and when, who else does, and the buttons of notices."""
 
-from datetime import timedelta
-
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.cards.health import notices as cards
-from bot.cards.health.notices import INTEGRATIONS_SHOWN, AlertsView, Listener
+from bot.cards.health.alerts import INTEGRATIONS_SHOWN, AlertsView, Listener, alerts_card, recipients_card
+from bot.cards.health.notices import can_wait, reminded
 from bot.cards.welcome import stale
 from bot.chat.context import Command, TurnContext
 from bot.languages.quiet_hours import ZONES, is_time, local, zone_of
@@ -13,13 +11,13 @@ from storage.queries import integrations
 from storage.queries.chat import conversations
 from storage.queries.health import alerts, notices
 from storage.queries.health.alerts import ANY_INTEGRATION, CHANNEL_PREFIX
-from storage.queries.health.notices import State
+from storage.queries.health.notices import REMINDED_AFTER, REPETITION, State
 from storage.tables.conversations import Conversation
 from storage.tables.notices import Notice
 from sync.audit import Act
 from sync.domain.reports import Cadence
 from sync.domain.roles import Role
-from sync.problems.notice_plan import REPETITION, original_stage
+from sync.problems.notice_plan import original_stage
 
 STATES = {
     State.WAITING: "waiting",
@@ -34,7 +32,7 @@ STATES = {
 
 
 async def open_alerts(context: TurnContext) -> None:
-    await context.show(cards.alerts(context.texts, await _view(context)))
+    await context.show(alerts_card(context.texts, await _view(context)))
 
 
 async def save(context: TurnContext) -> None:
@@ -44,9 +42,9 @@ async def save(context: TurnContext) -> None:
     view = await _view(context)
     zone = data.get("time_zone", "")
     if bool(begin) != bool(end) or not all(is_time(typed) for typed in (begin, end) if typed):
-        return await context.show(cards.alerts(context.texts, view, "alerts.both_times"))
+        return await context.show(alerts_card(context.texts, view, "alerts.both_times"))
     if zone not in {*view.zones, view.zone}:
-        return await context.show(cards.alerts(context.texts, view, "alerts.unknown_zone"))
+        return await context.show(alerts_card(context.texts, view, "alerts.unknown_zone"))
     known = {one.id: one for one in await context.operations.integrations.list(context.tenant)}
     async with context.services.database.writing() as session:
         await alerts.set_quiet_hours(session, context.tenant, context.person, begin, end, zone)
@@ -61,15 +59,15 @@ async def save(context: TurnContext) -> None:
             if is_on != was_on:
                 await alerts.set_muted(session, context.tenant, context.person, key, not is_on)
                 await context.record(session, known.get(key), Act.ALERTS_ON if is_on else Act.ALERTS_OFF)
-    return await context.show(cards.alerts(context.texts, await _view(context), "alerts.saved"))
+    return await context.show(alerts_card(context.texts, await _view(context), "alerts.saved"))
 
 
 async def remind(context: TurnContext) -> None:
     """Repeat the notice tomorrow, for this person only; pressed twice, it is still repeated once."""
     notice = await _notice(context)
-    if notice is None:
+    if notice is None or not can_wait(notice.topic, notice.facts, context.now.date()):
         return await context.show(stale(context.texts))
-    at = context.now + timedelta(days=1)
+    at = context.now + REMINDED_AFTER
     again = Notice(
         integration_id=notice.integration_id,
         owner_tenant=notice.owner_tenant,
@@ -87,7 +85,7 @@ async def remind(context: TurnContext) -> None:
             ANY_INTEGRATION
         )
     zone = zone_of(chosen.time_zone if chosen else "", person.time_zone if person else "", context.texts.language)
-    return await context.show(cards.reminded(context.texts, local(at, zone).date()))
+    return await context.show(reminded(context.texts, local(at, zone).date()))
 
 
 async def show_recipients(context: TurnContext) -> None:
@@ -102,7 +100,7 @@ async def show_recipients(context: TurnContext) -> None:
         muted = await alerts.list_muted(session, context.tenant, notice.integration_id)
         recipients = await _recipients(session, context.tenant, muted, about)
     name = integration.name if integration else ""
-    await context.send(cards.recipients_card(context.texts, name, recipients))
+    await context.send(recipients_card(context.texts, name, recipients))
 
 
 async def _notice(context: TurnContext) -> Notice | None:

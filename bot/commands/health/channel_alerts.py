@@ -6,7 +6,7 @@ A channel receives only a confirmation; its notices carry no buttons, only a lin
 from functools import partial
 
 from bot.activity import Incoming, Message
-from bot.cards.health.notices import channel_answer
+from bot.cards.health.alerts import channel_answer, channel_refused
 from bot.chat.context import CommandHandler, TurnContext
 from bot.chat.router import normalised
 from storage.queries.health import alerts
@@ -32,9 +32,10 @@ async def set_alerts(context: TurnContext, is_on: bool) -> None:
     """Start or stop sending notices to this channel."""
     address = context.turn.incoming.address
     conversation = address.conversation_id.partition(";")[0]
+    is_added = True
     async with context.services.database.writing() as session:
         if is_on:
-            await alerts.add_channel(
+            is_added = await alerts.add_channel(
                 session,
                 owner_tenant=context.tenant,
                 conversation_id=conversation,
@@ -47,4 +48,5 @@ async def set_alerts(context: TurnContext, is_on: bool) -> None:
             )
         else:
             await alerts.remove_channel(session, context.tenant, conversation)
-    await context.show(channel_answer(context.texts, is_on))
+    answer = channel_answer(context.texts, is_on)
+    await context.show(answer if is_added else channel_refused(context.texts, alerts.MAX_CHANNELS))

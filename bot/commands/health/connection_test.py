@@ -1,6 +1,7 @@
 """``test connection``: runs every step now and shows its duration and, if it failed, how to fix it."""
 
 from bot.cards.health import connection_test as cards
+from bot.cards.health.freshness import doubt
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
 from sync.domain.model import IntegrationView
@@ -17,7 +18,8 @@ async def run_for(context: TurnContext, view: IntegrationView) -> None:
     form_errors = {
         place: context.form_error(probe.error, view.client_id) for place, probe in enumerate(probes) if probe.error
     }
-    await context.show(cards.tested(context.texts, view, probes, form_errors))
+    status = await context.operations.overview.status(context.tenant, view.id)
+    await context.show(cards.tested(context.texts, view, probes, form_errors, doubt(context.texts, status)))
 
 
 async def run(context: TurnContext) -> None:
@@ -29,7 +31,7 @@ COMMAND = Command(
     titles={"en": "test connection", "pt": "testar ligação"},
     descriptions={
         "en": "Try CloudLink, Entra ID and Graph now",
-        "pt": "Experimentar agora o CloudLink, o Entra ID e o Graph",
+        "pt": "Testar agora o CloudLink, o Entra ID e o Graph",
     },
     aliases=("test", "check connection", "testar", "verificar ligação"),
     open=open_test,

@@ -50,8 +50,8 @@ COMMAND = Command(
     key="drill",
     titles={"en": "drill", "pt": "simulacro"},
     descriptions={
-        "en": "Rehearse a failure; nothing real is touched",
-        "pt": "Ensaiar uma falha, sem tocar em nada real",
+        "en": "Rehearse a failure without changing anything",
+        "pt": "Simular uma falha, sem alterar nada",
     },
     aliases=("failure drill", "rehearse", "rehearsal", "ensaio", "ensaiar uma falha"),
     open=open_drill,

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable
 
-from bot.activity import Card
 from bot.cards import validation
 from bot.cards.access import history as history_cards
 from bot.cards.field_errors import FormError
@@ -59,14 +58,16 @@ async def rename(context: TurnContext) -> None:
 
 
 async def save_name(context: TurnContext) -> None:
-    view = await context.integration()
+    view = await current(context)
+    if view is None:
+        return None
     typed = validation.entered(context.data, "name")
     form_errors = [
         *validation.check_filled(context.texts, typed, "name"),
         *validation.check_no_secret(context.texts, typed),
     ]
     if form_errors:
-        return await show_again(context, view, cards.rename_form(context.texts, view, typed, form_errors))
+        return await context.show(cards.rename_form(context.texts, view, typed, form_errors))
     editor = context.operations.editor
     renaming = editor.rename(context.tenant, view.id, revision_of(context), typed["name"], context.actor)
     try:
@@ -84,16 +85,20 @@ async def cloudlink(context: TurnContext) -> None:
 
 
 async def save_cloudlink(context: TurnContext) -> None:
-    view = await context.integration()
+    view = await current(context)
+    if view is None:
+        return None
     typed = validation.entered(context.data, "region", "account_id", "cloudlink_client_id")
     secret = validation.cleaned(context.data.get("cloudlink_secret", ""))
     form_errors = [
         *validation.check_filled(context.texts, typed, "account_id", "cloudlink_client_id"),
-        *validation.check_lengths(context.texts, {"region": typed["region"], "cloudlink_secret": secret}),
+        *validation.check_lengths(context.texts, {"region": typed["region"]}),
         *validation.check_no_secret(context.texts, typed, secret),
+        *_check_secret(context, "cloudlink_secret", secret),
     ]
+    again, shown = _is_again(context, secret), validation.without_secret(typed, secret)
     if form_errors:
-        return await show_again(context, view, cards.cloudlink_form(context.texts, view, typed, form_errors))
+        return await context.show(cards.cloudlink_form(context.texts, view, shown, form_errors, again=again))
     await context.show(checking(context.texts, 0, "cloudlink"))
     account = CloudLinkAccount(typed["region"], typed["account_id"], typed["cloudlink_client_id"], secret)
     editor = context.operations.editor
@@ -102,7 +107,7 @@ async def save_cloudlink(context: TurnContext) -> None:
         await _save(context, view, editing, "edit.saved.cloudlink")
     except SyncError as error:
         form_error = context.form_error(error)
-        await context.show(cards.cloudlink_form(context.texts, view, typed, [form_error]))
+        await context.show(cards.cloudlink_form(context.texts, view, typed, [form_error], again=again))
 
 
 # The Teams side
@@ -113,12 +118,15 @@ async def teams(context: TurnContext) -> None:
 
 
 async def save_teams(context: TurnContext) -> None:
-    view = await context.integration()
+    view = await current(context)
+    if view is None:
+        return None
     typed = validation.entered(context.data, "tenant_id", "client_id", "expires_on")
     secret = validation.cleaned(context.data.get("client_secret", ""))
     form_errors = _check_fields(context, view, typed, secret)
+    again, shown = _is_again(context, secret), validation.without_secret(typed, secret)
     if form_errors:
-        return await show_again(context, view, cards.teams_form(context.texts, view, typed, form_errors))
+        return await context.show(cards.teams_form(context.texts, view, shown, form_errors, again=again))
     await context.show(checking(context.texts, 0, "teams"))
     app = TeamsApp(typed["tenant_id"], typed["client_id"], secret)
     expires_on = validation.day_of(typed["expires_on"])
@@ -131,7 +139,7 @@ async def save_teams(context: TurnContext) -> None:
         await _save(context, view, editing, "edit.saved.teams")
     except SyncError as error:
         form_error = context.form_error(error, typed["client_id"])
-        await context.show(cards.teams_form(context.texts, view, typed, [form_error]))
+        await context.show(cards.teams_form(context.texts, view, typed, [form_error], again=again))
 
 
 def _check_fields(
@@ -141,7 +149,8 @@ def _check_fields(
     found = [
         *validation.check_filled(texts, typed, "tenant_id", "client_id"),
         *validation.check_guids(texts, typed, "tenant_id", "client_id"),
-        *validation.check_lengths(texts, {"client_secret": secret}),
+        *validation.check_no_secret(texts, typed, secret),
+        *_check_secret(context, "client_secret", secret),
     ]
     if secret or typed["expires_on"] != known["expires_on"]:
         found += validation.check_expiry(texts, typed["expires_on"], context.now.date())
@@ -150,6 +159,15 @@ def _check_fields(
         needed = validation.failed_check(texts, "secret_moves", "client_secret")
         found.append(needed)
     return found
+
+
+def _is_again(context: TurnContext, secret: str) -> bool:
+    """Whether a secret was typed, now or before: it is not kept, and a form shown again needs it again."""
+    return bool(secret) or context.data.get("again") == "yes"
+
+
+def _check_secret(context: TurnContext, field: str, secret: str) -> list[FormError]:
+    return validation.check_filled(context.texts, {field: secret}, field) if _is_again(context, secret) else []
 
 
 # Storing
@@ -168,11 +186,13 @@ async def _save(context: TurnContext, view: IntegrationView, saving: Awaitable[I
         await context.show(cards.menu(context.texts, saved, said))
 
 
-async def show_again(context: TurnContext, view: IntegrationView, form: Card) -> None:
-    """Show the form with its errors, unless the integration changed since the form was opened."""
-    if revision_of(context) != view.revision:
-        return await show_outdated(context, view)
-    return await context.show(form)
+async def current(context: TurnContext, again: str = "edit.open") -> IntegrationView | None:
+    """The integration of a form, unless it changed since the form was opened: then that is shown."""
+    view = await context.integration()
+    if revision_of(context) == view.revision:
+        return view
+    await show_outdated(context, view, again)
+    return None
 
 
 async def show_outdated(context: TurnContext, view: IntegrationView, again: str = "edit.open") -> None:

@@ -65,7 +65,7 @@ COMMAND = Command(
     titles={"en": "remove integration", "pt": "remover integração"},
     descriptions={
         "en": "Clear presence and delete the secrets",
-        "pt": "Limpar a presença e eliminar os segredos",
+        "pt": "Retirar a presença e eliminar os segredos",
     },
     aliases=("remove", "delete integration", "remover", "eliminar integração"),
     open=open_remove,

@@ -73,7 +73,7 @@ async def _show(context: TurnContext, view: IntegrationView, begun: Installation
 
 async def _follow(context: TurnContext, view: IntegrationView, running: Installation) -> None:
     """From now on the pressed card, or a new one, shows the progress."""
-    if isinstance(context.turn.incoming.event, Action):
+    if isinstance(context.event, Action):
         await context.operations.updates.running(context.tenant, view.id, _place(context))
         await context.show(_card(context, running))
         return
@@ -87,7 +87,7 @@ def _card(context: TurnContext, installation: Installation) -> Card:
 
 
 def _place(context: TurnContext, card_id: str = "") -> CardAddress:
-    event = context.turn.incoming.event
+    event = context.event
     pressed = event.card_id if isinstance(event, Action) else ""
     return CardAddress(context.tenant, context.person, card_id or pressed)
 

@@ -6,22 +6,37 @@ from bot.activity import Message
 from bot.cards.people import listing as cards
 from bot.chat.context import Command, TurnContext
 from bot.chat.router import normalised
+from bot.chat.vocabulary import ABOUT, FILLERS
+from bot.commands.naming import named_in, names_of
 from sync.domain.people import PersonLine
+
+NO_NAMES = FILLERS | ABOUT["people"] | ABOUT["why"]
 
 Answer = Callable[[TurnContext, PersonLine], Awaitable[None]]
 
 
 def typed_after(context: TurnContext, command: Command) -> str:
     """The words after the command's name, empty when only the name was typed."""
-    event = context.turn.incoming.event
+    event = context.event
     text = event.text.strip() if isinstance(event, Message) else ""
     names = {normalised(name) for name in (*command.titles.values(), *command.aliases)}
     return "" if normalised(text) in names else text.partition(" ")[2].strip()
 
 
 async def find(context: TurnContext, command: Command, typed: str, verb: str, answer: Answer) -> None:
-    """Go on with the person whom ``typed`` means; of several, ask (``verb`` goes on)."""
-    found = await context.operations.roster.find(context.tenant, typed)
+    """Go on with the person whom ``typed`` means; of several, ask (``verb`` goes on).
+
+    Words of a sentence around the name, as in "is Ana not shown", are left out where nobody is called so, and then
+    the name of an integration, of which the person is.
+    """
+    within = context.named
+    found = await context.operations.roster.find(context.tenant, typed, within)
+    shorter = " ".join(word for word in typed.split() if normalised(word) not in NO_NAMES)
+    if not found.people and shorter not in ("", typed):
+        typed, found = shorter, await context.operations.roster.find(context.tenant, shorter, within)
+    named = None if found.people else named_in(typed, await names_of(context), bool)
+    if named and (of_named := await context.operations.roster.find(context.tenant, named.rest, named.ids)).people:
+        typed, found = named.rest, of_named
     if len(found.people) == 1:
         await answer(context, found.people[0])
     else:

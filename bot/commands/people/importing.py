@@ -1,7 +1,8 @@
 """``import people``: exclusions and matches by hand from pasted lines or a sent file, previewed, then applied."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
+from itertools import chain
 
 from bot.activity import AttachedFile, Message
 from bot.cards.people import importing as cards
@@ -17,7 +18,7 @@ from sync.people.imports.values import FileRefused, ImportView, Wish
 
 async def open_import(context: TurnContext) -> None:
     """What was sent; else the preview that waits, or how to send something."""
-    event = context.turn.incoming.event
+    event = context.event
     if isinstance(event, Message) and event.file:
         return await _receive(context, event.file)
     waiting = await context.operations.imports.newest(context.tenant, context.actor)
@@ -42,12 +43,12 @@ async def _receive(context: TurnContext, file: AttachedFile) -> None:
     if view is None:
         return await choose(context, "import_people.show", _show_form)
     await context.show(cards.reading(context.texts, view, file.name))
-    return await _compare(context, view, context.services.files.read(file.url, _wishes), file.name)
+    return await _compare(context, view, context.services.files.read(context.tenant, file.url, _wishes), file.name)
 
 
 async def paste(context: TurnContext) -> None:
-    pasted = context.data.get("lines", "").encode()
-    await _compare(context, await context.integration(), asyncio.to_thread(_wishes, pasted))
+    view = await context.integration()
+    await _compare(context, view, asyncio.to_thread(_pasted, context.data.get("lines", "")))
 
 
 async def _compare(
@@ -64,7 +65,11 @@ async def _compare(
         await context.show(cards.gone(context.texts))
 
 
-def _wishes(content: bytes) -> list[Wish]:
+def _pasted(lines: str) -> list[Wish]:
+    return [*chain.from_iterable(_wishes(lines.encode()))]
+
+
+def _wishes(content: bytes) -> Iterator[list[Wish]]:
     return read_csv(content, column_names(load_texts()))
 
 
@@ -101,8 +106,8 @@ COMMAND = Command(
     key="import_people",
     titles={"en": "import people", "pt": "importar pessoas"},
     descriptions={
-        "en": "Exclusions and matches from a CSV file",
-        "pt": "Exclusões e associações a partir de um ficheiro CSV",
+        "en": "Exclude or match people from a CSV file",
+        "pt": "Ocultar ou associar pessoas a partir de um ficheiro CSV",
     },
     aliases=("import", "importar"),
     open=open_import,

@@ -5,8 +5,9 @@ from bot.cards.people import listing as cards
 from bot.cards.people import person as person_cards
 from bot.cards.people.listing import Search
 from bot.chat.context import Command, TurnContext
-from bot.chat.router import normalised
+from bot.chat.router import normalised, words_of
 from bot.commands.choice import choose
+from bot.commands.naming import named_in, names_of
 from bot.commands.people.finding import find, typed_after
 from core.text import searchable
 from storage.queries.people.directory_people import PeopleQuery
@@ -30,14 +31,27 @@ LEFT_OUT = frozenset(normalised(words) for words in WHO_IS_LEFT_OUT)
 
 
 async def open_people(context: TurnContext) -> None:
-    """The list; those left out for words that ask for them; a person for words that name one."""
-    event = context.turn.incoming.event
-    if isinstance(event, Message) and normalised(event.text) in LEFT_OUT:
+    """The list, or those whom the words name: who is left out, a filter by its name, or a person."""
+    event = context.event
+    said = f" {normalised(event.text)} " if isinstance(event, Message) else ""
+    if any(f" {words} " in said for words in LEFT_OUT):
         return await choose(context, "people.left_out", _show_left_out)
     typed = typed_after(context, COMMAND)
-    if typed:
+    if wanted := _filter_called(context, typed):
+        context.data = {"filter": wanted}
+        return await choose(context, "people.show", _show, filter=wanted)
+    if typed and not await _is_integration(context, typed):
         return await find(context, COMMAND, typed, "people.open", open_line)
     return await choose(context, "people.show", _show)
+
+
+async def _is_integration(context: TurnContext, typed: str) -> bool:
+    """Whether the words name nobody, but integrations: it is about their people."""
+    if (await context.operations.roster.find(context.tenant, typed)).people:
+        return False
+    named = named_in(typed, await names_of(context), lambda rest: not words_of(rest))
+    context.named = named.ids if named else context.named
+    return named is not None
 
 
 async def _show(context: TurnContext, view: IntegrationView) -> None:
@@ -78,6 +92,16 @@ async def page(context: TurnContext) -> None:
 def _filter(context: TurnContext) -> PeopleFilter:
     wanted = context.data.get("filter", "")
     return PeopleFilter(wanted) if wanted in set(PeopleFilter) else PeopleFilter.EVERYONE
+
+
+def _filter_called(context: TurnContext, typed: str) -> str:
+    """The filter that is called so in any language; empty for none."""
+    names = {
+        normalised(texts(f"people.filter.{each}")): each.value
+        for texts in context.services.languages.values()
+        for each in PeopleFilter
+    }
+    return names.get(normalised(typed), "")
 
 
 async def open_line(context: TurnContext, line: PersonLine) -> None:

@@ -9,10 +9,12 @@ from bot.cards.validation import cleaned
 from bot.chat.context import Command, TurnContext
 from bot.commands.people.finding import find, typed_after
 from bot.commands.people.listing import open_line, show_person
+from sync.credentials.new_secrets import secrets_in
 from sync.domain.people import ChangedMeanwhile, MatchRefusal, MatchRefused
 from sync.domain.roles import Role
 
-PRINCIPAL_NAME = re.compile(r"\A[^\s@/?#]+@[^\s@/?#]+\.[^\s@/?#]+")
+PRINCIPAL_NAME = re.compile(r"\A[^\s@/?]+@[^\s@/?#]+\.[^\s@/?#]+")
+"""That of a guest holds ``#EXT#``."""
 
 
 async def open_person(context: TurnContext) -> None:
@@ -67,7 +69,7 @@ async def save_match(context: TurnContext) -> None:
     typed = cleaned(context.data.get("principal_name", ""))[:MAX_ID]
     people, choices = context.operations.people, context.number("choices")
     try:
-        if not PRINCIPAL_NAME.fullmatch(typed):
+        if secrets_in(typed) or not PRINCIPAL_NAME.fullmatch(typed):
             raise MatchRefused(MatchRefusal.NOT_FOUND)
         await _do(context, "match", people.match(*_whom(context), choices, typed, context.actor))
     except MatchRefused as refused:
@@ -77,12 +79,12 @@ async def save_match(context: TurnContext) -> None:
 
 COMMAND = Command(
     key="person",
-    titles={"en": "exclude", "pt": "excluir"},
+    titles={"en": "exclude", "pt": "ocultar"},
     descriptions={
         "en": "Exclude a person, include them, or match them by hand",
-        "pt": "Excluir ou incluir uma pessoa, ou associá-la manualmente",
+        "pt": "Ocultar ou voltar a mostrar uma pessoa, ou associá-la manualmente",
     },
-    aliases=("include", "incluir", "match", "associar"),
+    aliases=("include", "match", "excluir", "incluir", "voltar a mostrar", "associar"),
     open=open_person,
     least=Role.ADMINISTRATOR,
     listed=False,

@@ -1,17 +1,19 @@
 """``scope``: who is shown in Teams, tried on everyone before it is saved."""
 
 from collections.abc import Awaitable, Callable, Container
+from dataclasses import dataclass
 
 from bot.cards.field_errors import FormError
 from bot.cards.people import scope as cards
 from bot.cards.people.scope import FIELDS, Typed
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
-from bot.commands.integrations.edit import revision_of, show_outdated
+from bot.commands.integrations.edit import current, show_outdated
 from sync.domain.errors import SyncError
 from sync.domain.model import EditedMeanwhile, IntegrationView, Rule, RuleKind, Rules, of_kind
 from sync.domain.roles import Role
 from sync.people.scope.rules import (
+    MAX_RULES,
     RuleFault,
     RuleRefused,
     Scope,
@@ -43,62 +45,79 @@ async def show(context: TurnContext) -> None:
     await show_of(context, await context.integration())
 
 
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """The scope that was entered in a form of an integration, whose scope is ``found``."""
+
+    view: IntegrationView
+    found: ScopeView
+    wanted: Scope
+
+
 async def change(context: TurnContext) -> None:
     """Back from the dry run to what was entered."""
-    view, typed = await context.integration(), _typed(context)
-    scopes = context.operations.scopes
-    found = await scopes.view(context.tenant, view.id)
-    wanted = await _entered(context, view, typed, found, scopes.known_group)
-    entered = Typed.of(wanted) if isinstance(wanted, Scope) else typed
-    await context.show(cards.form(context.texts, view, found, entered))
+    entered = await _entered(context, context.operations.scopes.known_group)
+    if entered:
+        typed = Typed.of(entered.wanted)
+        await context.show(cards.form(context.texts, entered.view, entered.found, typed))
 
 
 async def preview(context: TurnContext) -> None:
-    view = await context.integration()
-    if revision_of(context) != view.revision:
-        return await show_outdated(context, view, "scope.show")
-    typed = _typed(context)
-    found = await context.operations.scopes.view(context.tenant, view.id)
-    wanted = await _entered(context, view, typed, found, context.operations.scopes.group)
-    if isinstance(wanted, list):
-        return await context.show(cards.form(context.texts, view, found, typed, wanted))
-    changes = await context.operations.scopes.preview(context.tenant, view.id, wanted)
-    return await context.show(cards.dry_run(context.texts, view, wanted, changes, found.sites))
+    scopes = context.operations.scopes
+    entered = await _entered(context, scopes.group)
+    if entered:
+        view, wanted = entered.view, entered.wanted
+        changes = await scopes.preview(context.tenant, view.id, wanted)
+        await context.show(cards.dry_run(context.texts, view, wanted, changes, entered.found.sites))
 
 
 async def page(context: TurnContext) -> None:
     """Everyone who would come or go, ten a page."""
-    view, typed = await context.integration(), _typed(context)
     scopes = context.operations.scopes
-    found = await scopes.view(context.tenant, view.id)
-    wanted = await _entered(context, view, typed, found, scopes.known_group)
-    if isinstance(wanted, list):
-        return await context.show(cards.form(context.texts, view, found, typed, wanted))
-    side = Side.GO if context.data.get("side") == Side.GO else Side.COME
-    people, has_more = await scopes.page(context.tenant, view.id, wanted, side, context.data.get("after", ""))
-    return await context.show(cards.side_page(context.texts, view, wanted, side, people, has_more=has_more))
+    entered = await _entered(context, scopes.known_group)
+    if entered:
+        view, wanted = entered.view, entered.wanted
+        side, after = side_of(context), context.data.get("after", "")
+        people, has_more = await scopes.page(context.tenant, view.id, wanted, side, after)
+        await context.show(cards.side_page(context.texts, view, wanted, side, people, has_more=has_more))
+
+
+def side_of(context: TurnContext) -> Side:
+    return Side.GO if context.data.get("side") == Side.GO else Side.COME
 
 
 async def save(context: TurnContext) -> None:
     """Store what the dry run showed: its groups are those that were read for it."""
-    view, typed = await context.integration(), _typed(context)
     scopes = context.operations.scopes
-    found = await scopes.view(context.tenant, view.id)
-    wanted = await _entered(context, view, typed, found, scopes.known_group)
-    if isinstance(wanted, list):
-        return await context.show(cards.form(context.texts, view, found, typed, wanted))
+    entered = await _entered(context, scopes.known_group)
+    if entered is None:
+        return None
+    view = entered.view
     try:
-        await scopes.save(context.tenant, view.id, revision_of(context), wanted, context.actor)
+        await scopes.save(context.tenant, view.id, view.revision, entered.wanted, context.actor)
     except EditedMeanwhile:
         return await show_outdated(context, view, "scope.show")
     return await show_of(context, await context.integration(), said=context.texts("scope.saved"))
 
 
-def _typed(context: TurnContext) -> Typed:
+async def _entered(context: TurnContext, find: FindGroup) -> Entered | None:
+    """What was entered; what is wrong with it, or that the form is outdated, is shown."""
+    view, typed = await current(context, "scope.show"), typed_rules(context)
+    if view is None:
+        return None
+    found = await context.operations.scopes.view(context.tenant, view.id)
+    wanted = await _scope(context, view, typed, found, find)
+    if isinstance(wanted, Scope):
+        return Entered(view, found, wanted)
+    await context.show(cards.form(context.texts, view, found, typed, wanted))
+    return None
+
+
+def typed_rules(context: TurnContext) -> Typed:
     return Typed(**{name: context.data.get(name, "")[:MAX_TYPED] for name in FIELDS})
 
 
-async def _entered(
+async def _scope(
     context: TurnContext, view: IntegrationView, typed: Typed, found: ScopeView, find: FindGroup
 ) -> Scope | list[FormError]:
     """The scope that was entered, or what is wrong with it."""
@@ -127,7 +146,7 @@ async def rules_entered(
             errors.append(cards.rule_error(context.texts, refused))
     try:
         rules += _sites(typed.sites, sites)
-        rules += [await find(context.tenant, view.id, line) for line in cards.group_lines(typed.groups)]
+        rules += [await find(context.tenant, view.id, line) for line in _groups(typed.groups)]
         limited(rules)
     except RuleRefused as refused:
         errors.append(cards.rule_error(context.texts, refused))
@@ -139,6 +158,14 @@ async def rules_entered(
 def known_sites(found: ScopeView, chosen: Rules) -> set[str]:
     """The sites where people are, and those that were chosen before."""
     return {site.id for site in found.sites} | {rule.value for rule in of_kind(chosen, RuleKind.SITE)}
+
+
+def _groups(typed: str) -> list[str]:
+    """The groups that were entered. Raises ``RuleRefused`` for too many: each is read from Graph."""
+    lines = list(dict.fromkeys(cards.group_lines(typed)))
+    if len(lines) > MAX_RULES:
+        raise RuleRefused(RuleFault.TOO_MANY)
+    return lines
 
 
 def _sites(typed: str, known: Container[str]) -> list[Rule]:

@@ -20,7 +20,14 @@ async def show(context: TurnContext) -> None:
 
 
 async def explain(context: TurnContext, integration_id: str, person_id: str) -> None:
-    found = await context.operations.roster.explain(context.tenant, integration_id, person_id)
+    """The phone is asked first: what it says now may differ from what we heard.
+
+    Not that of a person whom an administrator cleared: its answer would be shown in Teams, a question undo the act.
+    """
+    ids = context.tenant, integration_id, person_id
+    is_cleared = await context.operations.roster.is_cleared(*ids)
+    answered = None if is_cleared else await context.operations.phones.ask(*ids)
+    found = await context.operations.roster.explain(*ids, phone_answered=answered)
     await context.show(cards.why_card(context.texts, found, context.now, await context.zone()))
 
 

@@ -35,7 +35,7 @@ async def keep(context: TurnContext) -> None:
 COMMAND = Command(
     key="disable",
     titles={"en": "disable presence", "pt": "desativar presença"},
-    descriptions={"en": "Stop, and clear what was shown", "pt": "Parar e limpar o que foi mostrado"},
+    descriptions={"en": "Stop, and clear what was shown", "pt": "Parar e retirar o que foi mostrado"},
     aliases=("disable", "turn off presence", "desabilitar presença", "desligar presença"),
     open=open_disable,
     least=Role.ADMINISTRATOR,

@@ -11,27 +11,21 @@ from sync.domain.roles import Role
 
 
 async def open_enable(context: TurnContext) -> None:
-    await choose(context, "enable.preview", ask)
-
-
-async def ask(context: TurnContext, view: IntegrationView) -> None:
-    if view.enabled:
-        await context.show(integration_cards.already_enabled(context.texts, view))
-    else:
-        await show_preview(context, view)
+    await choose(context, "enable.preview", show_preview)
 
 
 async def show_preview(context: TurnContext, view: IntegrationView, wizard: bool = False) -> None:
     """Read both directories now; an error is shown with a button to try again."""
+    if view.enabled:
+        return await context.show(integration_cards.already_enabled(context.texts, view))
     await context.show(checking(context.texts, 3 if wizard else 0, "people"))
     try:
         found = await context.operations.overview.preview(context.tenant, view.id)
     except SyncError as error:
         form_error = context.form_error(error, view.client_id)
-        await context.show(cards.preview_failed(context.texts, view, form_error, wizard))
-    else:
-        context.services.previews.put(context.tenant, view.id, found)
-        await context.show(cards.preview_card(context.texts, view, found, wizard=wizard))
+        return await context.show(cards.preview_failed(context.texts, view, form_error, wizard))
+    context.services.previews.put(context.tenant, view.id, found)
+    return await context.show(cards.preview_card(context.texts, view, found, wizard=wizard))
 
 
 async def show_page(context: TurnContext, view: IntegrationView, wizard: bool = False) -> None:
@@ -51,11 +45,12 @@ async def enable(context: TurnContext, view: IntegrationView) -> None:
 
 
 async def postpone(context: TurnContext, view: IntegrationView) -> None:
-    await context.show(cards.later_card(context.texts, view))
+    card = integration_cards.already_enabled if view.enabled else cards.later_card
+    await context.show(card(context.texts, view))
 
 
 async def preview(context: TurnContext) -> None:
-    await ask(context, await context.integration())
+    await show_preview(context, await context.integration())
 
 
 async def page(context: TurnContext) -> None:

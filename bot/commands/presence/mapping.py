@@ -6,11 +6,12 @@ from bot.cards.presence import mapping as cards
 from bot.cards.presence.mapping import Preview
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
-from bot.commands.integrations.edit import revision_of, show_outdated
+from bot.commands.integrations.edit import current, revision_of, show_outdated
 from bot.commands.presence import further, rules
 from sync.domain.model import EditedMeanwhile, FurtherMapping, IntegrationView
+from sync.domain.presence import LineState
 from sync.domain.roles import Role
-from sync.presence.mapping import CHOICES, MAPPABLE, QUIET, Chosen, chosen_by
+from sync.presence.mapping import QUIET, Choice, Chosen, choices_of, chosen_by
 
 
 async def open_mapping(context: TurnContext) -> None:
@@ -35,9 +36,9 @@ async def reset(context: TurnContext) -> None:
 
 
 async def preview(context: TurnContext) -> None:
-    view = await context.integration()
-    if revision_of(context) != view.revision:
-        return await show_outdated(context, view, "mapping.show")
+    view = await current(context, "mapping.show")
+    if view is None:
+        return None
     chosen = _entered(context, view)
     return await (_refuse(context, view) if chosen is None else _show_preview(context, view, chosen))
 
@@ -89,12 +90,14 @@ def _now(context: TurnContext, view: IntegrationView) -> Mapping[str, str | None
 
 def _entered(context: TurnContext, view: IntegrationView) -> Chosen | None:
     """What was chosen, as it is now for a state that was not sent; None if it cannot be chosen."""
-    allowed = {cards.value_of(one): one for one in (*CHOICES, None)}
-    now = chosen_by(_now(context, view))
-    typed = {state: context.data.get(cards.field_of(state), cards.value_of(now[state])) for state in MAPPABLE}
-    if not allowed.keys() >= set(typed.values()):
-        return None
-    return {state: allowed[value] for state, value in typed.items()}
+    entered: dict[LineState, Choice] = {}
+    for state, now in chosen_by(_now(context, view)).items():
+        allowed = {cards.value_of(one): one for one in choices_of(state)}
+        typed = context.data.get(cards.field_of(state), cards.value_of(now))
+        if typed not in allowed:
+            return None
+        entered[state] = allowed[typed]
+    return entered
 
 
 async def _refuse(context: TurnContext, view: IntegrationView) -> None:
@@ -114,12 +117,12 @@ async def _show_preview(context: TurnContext, view: IntegrationView, chosen: Cho
 
 COMMAND = Command(
     key="mapping",
-    titles={"en": "mapping", "pt": "correspondência de estados"},
+    titles={"en": "presence profiles", "pt": "perfis de presença"},
     descriptions={
         "en": "What Teams shows for each state of a phone",
         "pt": "O que o Teams mostra para cada estado do telefone",
     },
-    aliases=("state mapping", "presence mapping", "quiet second call", "estados", "segunda chamada silenciosa"),
+    aliases=("mapping", "presence mapping", "quiet second call", "estados", "segunda chamada silenciosa"),
     open=open_mapping,
     least=Role.ADMINISTRATOR,
     listed=False,

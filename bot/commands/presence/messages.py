@@ -11,6 +11,9 @@ from sync.domain.presence import BUSY_LINES, LineState
 from sync.domain.roles import Role
 from sync.presence.status_message_plan import texts_of
 
+MAX_TYPED = 400
+"""Characters that are shown again of what is too long."""
+
 
 async def open_messages(context: TurnContext) -> None:
     await choose(context, "messages.show", show_of)
@@ -32,6 +35,8 @@ async def save(context: TurnContext) -> None:
     if view.feature_version < STATUS_MESSAGES:
         return await show_of(context, view)
     entered, revision = _entered(context), revision_of(context)
+    if too_long := [state for state, words in entered.items() if len(words) > cards.MAX_STATUS_TEXT]:
+        return await context.show(cards.form(context.texts, view, entered, too_long=too_long))
     try:
         saved = await context.operations.messages.save(context.tenant, view.id, revision, entered, context.actor)
     except EditedMeanwhile:
@@ -40,9 +45,9 @@ async def save(context: TurnContext) -> None:
 
 
 def _entered(context: TurnContext) -> dict[LineState, str]:
-    """On one line each, and cut where the field ends."""
+    """On one line each."""
     typed = {state: context.data.get(cards.field_of(state), "") for state in BUSY_LINES}
-    return {state: validation.cleaned(words)[: cards.MAX_STATUS_TEXT] for state, words in typed.items()}
+    return {state: validation.cleaned(words)[:MAX_TYPED] for state, words in typed.items()}
 
 
 COMMAND = Command(

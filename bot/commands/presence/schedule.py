@@ -9,7 +9,7 @@ from bot.cards.presence.schedule import Form
 from bot.cards.presence.typed_hours import DAYS, HOLIDAYS, schedule_of, typed_of
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
-from bot.commands.integrations.edit import revision_of, show_outdated
+from bot.commands.integrations.edit import current, show_outdated
 from bot.languages.quiet_hours import local
 from sync.domain.model import EditedMeanwhile, IntegrationView
 from sync.domain.roles import Role
@@ -29,27 +29,29 @@ async def show(context: TurnContext) -> None:
 
 
 async def preview(context: TurnContext) -> None:
-    view = await context.integration()
-    if revision_of(context) != view.revision:
-        return await show_outdated(context, view, "schedule.show")
+    view = await current(context, "schedule.show")
+    if view is None:
+        return
     typed = await _entered(context, view)
     schedule, errors = _read(context, typed)
     cleared = None
     if not errors:
         cleared = await context.operations.schedules.preview(context.tenant, view.id, schedule)
     shown = Form(typed, schedule, errors, cleared)
-    return await context.show(cards.form(context.texts, view, shown, context.now))
+    await context.show(cards.form(context.texts, view, shown, context.now))
 
 
 async def save(context: TurnContext) -> None:
-    view = await context.integration()
+    view = await current(context, "schedule.show")
+    if view is None:
+        return None
     typed = await _entered(context, view)
     schedule, errors = _read(context, typed)
     if errors:
         return await context.show(cards.form(context.texts, view, Form(typed, schedule, errors), context.now))
     schedules = context.operations.schedules
     try:
-        saved = await schedules.save(context.tenant, view.id, revision_of(context), schedule, context.actor)
+        saved = await schedules.save(context.tenant, view.id, view.revision, schedule, context.actor)
     except EditedMeanwhile:
         return await show_outdated(context, view, "schedule.show")
     return await context.show(await _stored(context, saved, is_saved=True))

@@ -39,10 +39,8 @@ REGION_MAY_HELP = frozenset(
 )
 """The faults after which the region is asked for."""
 
-REFUSED_SECRETS = frozenset(
-    {Fault.CLOUDLINK_REFUSED, Fault.ENTRA_SECRET_WRONG, Fault.ENTRA_SECRET_IS_ID, Fault.ENTRA_SECRET_EXPIRED}
-)
-"""The faults of a secret itself: it is not kept."""
+REFUSED_SECRETS = frozenset({Fault.ENTRA_SECRET_WRONG, Fault.ENTRA_SECRET_IS_ID, Fault.ENTRA_SECRET_EXPIRED})
+"""The faults of a secret itself: it is not kept. CloudLink does not say whether the secret or an ID is wrong."""
 
 
 # The CloudLink account
@@ -235,9 +233,13 @@ def _typed(
     """What was typed, the secret, and an error where a secret is in another field; all else is kept."""
     secret = drafts.take_secret(context, draft, secret_field)
     typed = validation.entered(context.data, *(field for field in fields if field in context.data))
-    misplaced = validation.check_no_secret(context.texts, typed, secret)
+    held = drafts.held_secret(context, draft, CLOUDLINK_SECRET)
+    misplaced = validation.check_no_secret(context.texts, typed, secret, held)
     for field in typed.keys() & {"region", *APP_FIELDS}:
         typed[field] = "".join(typed[field].split()).strip("{}()").lower()
+    if validation.is_guid(secret) and secret.casefold() in map(str.casefold, typed.values()):
+        misplaced = [validation.failed_check(context.texts, "secret_is_id", secret_field)]
+        drafts.drop_secret(draft, secret_field)
     refused = {each.field for each in misplaced}
     drafts.keep(draft, {field: value for field, value in typed.items() if field not in refused})
     return typed, secret, misplaced

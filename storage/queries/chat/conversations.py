@@ -27,8 +27,8 @@ async def upsert(
     user_id: str,
     bot_id: str,
     channel_id: str,
-    locale: str,
     now: datetime,
+    locale: str = "",
     name: str = "",
     time_zone: str = "",
 ) -> Conversation:

@@ -108,6 +108,10 @@ async def channels_by_tenant(
     return grouped(rows, lambda row: row.owner_tenant)
 
 
+MAX_CHANNELS = 20
+"""Channels of a tenant that are warned: each gets every notice."""
+
+
 async def add_channel(
     session: AsyncSession,
     *,
@@ -119,15 +123,26 @@ async def add_channel(
     language: str,
     added_by: str,
     now: datetime,
-) -> None:
-    """Warn this channel too; when it is known, its address and language are replaced and it counts as reachable."""
-    await advisory_lock(session, "channel", owner_tenant, conversation_id)
+) -> bool:
+    """Warn this channel too; when it is known, its address and language are replaced and it counts as reachable.
+
+    Another one takes the place of those that cannot be reached; False when ``MAX_CHANNELS`` can be.
+    """
+    await advisory_lock(session, "channel", owner_tenant)
     address: dict[str, Any] = {"service_url": service_url, "bot_id": bot_id, "channel_id": channel_id}
     row = await session.get(AlertChannel, (owner_tenant, conversation_id))
     if row is None:
+        known = await list_channels(session, owner_tenant)
+        if len(known) >= MAX_CHANNELS:
+            unreachable = [each for each in known if each.unreachable]
+            for each in unreachable:
+                await session.delete(each)
+            if not unreachable:
+                return False
         row = AlertChannel(owner_tenant=owner_tenant, conversation_id=conversation_id, added_at=now, **address)
         session.add(row)
     row.sqlmodel_update({**address, "language": language, "added_by": added_by, "unreachable": False})
+    return True
 
 
 async def remove_channel(session: AsyncSession, owner_tenant: str, conversation_id: str) -> bool:

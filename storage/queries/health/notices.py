@@ -1,11 +1,11 @@
 """Notices: each is stored once, claimed by one process, and never sent twice."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import func
+from sqlalchemy import ColumnElement, and_, func
 from sqlmodel import col, not_, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -28,6 +28,12 @@ class State(StrEnum):
 
 DELIVERED = (State.SENT, State.CLOSING, State.CLOSED)
 """States of a notice that a person has received."""
+
+REPETITION: Final = "~"
+"""Separates a stage from the name of its repetition: ``again``, or the day of a reminder."""
+
+REMINDED_AFTER = timedelta(days=1)
+"""How long a reminder waits from when it is asked for."""
 
 
 async def add_new(session: AsyncSession, rows: Sequence[Notice]) -> None:
@@ -81,6 +87,12 @@ async def integrations_with_due(session: AsyncSession, now: datetime) -> list[st
 def _due(now: datetime) -> tuple[Any, ...]:
     is_time = or_(col(Notice.due_at).is_(None), col(Notice.due_at) <= now)
     return col(Notice.state).in_((State.WAITING, State.CLOSING)), is_time
+
+
+def is_reminder() -> ColumnElement[bool]:
+    """One that a person put off, and that was not tried yet."""
+    is_untried = and_(col(Notice.state) == State.WAITING, col(Notice.attempts) == 0)
+    return and_(is_untried, col(Notice.stage).contains(REPETITION))
 
 
 async def claim(session: AsyncSession, notice_id: str, now: datetime) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import bindparam
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -11,21 +12,19 @@ from core.grouping import grouped
 from storage.queries import integrations
 from storage.tables.problems import Problem
 
+_OPEN = select(Problem).where(col(Problem.healed_at).is_(None)).order_by(col(Problem.since), col(Problem.id))
+_OPEN_OF_ONE = _OPEN.where(Problem.integration_id == bindparam("integration_id"))
+"""Built once: building it takes longer than running it."""
+
 
 async def list_open(session: AsyncSession, integration_id: str) -> list[Problem]:
     """The integration's open problems, oldest first."""
-    query = (
-        select(Problem)
-        .where(Problem.integration_id == integration_id, col(Problem.healed_at).is_(None))
-        .order_by(col(Problem.since), col(Problem.id))
-    )
-    return list((await session.exec(query)).all())
+    return list((await session.exec(_OPEN_OF_ONE, params={"integration_id": integration_id})).all())
 
 
 async def open_by_integration(session: AsyncSession) -> Mapping[str, list[Problem]]:
     """All open problems, by integration; each one's oldest first."""
-    query = select(Problem).where(col(Problem.healed_at).is_(None)).order_by(col(Problem.since), col(Problem.id))
-    return grouped((await session.exec(query)).all(), lambda row: row.integration_id)
+    return grouped((await session.exec(_OPEN)).all(), lambda row: row.integration_id)
 
 
 async def integrations_with_open(session: AsyncSession, service: str) -> set[str]:

@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from sqlalchemy import bindparam
 from sqlalchemy import select as columns
-from sqlmodel import col, delete
+from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import Database, upsert
@@ -92,8 +93,11 @@ async def present(database: Database, integration_id: str) -> AsyncIterator[list
 FIELDS = ("principal_name", "mail", "proxy_addresses", "enabled", "guest")
 
 
+_STATE = select(DirectoryState).where(DirectoryState.integration_id == bindparam("integration_id"))
+
+
 async def get_state(session: AsyncSession, integration_id: str) -> DirectoryState | None:
-    return await session.get(DirectoryState, integration_id)
+    return (await session.exec(_STATE, params={"integration_id": integration_id})).first()
 
 
 async def count_change(session: AsyncSession, integration_id: str) -> None:

@@ -6,12 +6,13 @@ The order is that of ``Person.search``, in which the words are looked for too: o
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, false, func, not_, or_, tuple_, update
-from sqlmodel import col, delete, select
+from sqlalchemy import ColumnElement, String, and_, bindparam, false, func, not_, or_, tuple_
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import for_update
-from storage.queries.people.hidden import is_shown
+from storage.queries.people.hidden import can_be_shown, is_shown
+from storage.queries.people.people import within
 from storage.tables.directory import DirectoryUser
 from storage.tables.effects import ReadBack
 from storage.tables.integrations import Integration
@@ -22,6 +23,14 @@ CANDIDATES = 50
 """People who are compared with a name that nobody has."""
 
 PIECE = 3
+
+
+_ONE = select(Person).where(
+    Person.id == bindparam("person_id"),
+    Person.integration_id == bindparam("integration_id"),
+    col(Person.gone).is_(False),
+)
+_ONE_LOCKED = for_update(_ONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +77,35 @@ PersonRow = tuple[Person, str | None, ReadBack | None]
 """A person, the principal name of their Teams user as last read, and what Teams was read to show of them."""
 
 
+_KEY = (col(Person.search), col(Person.id))
+_SLICE = (
+    select(Person, col(DirectoryUser.principal_name), ReadBack)
+    .outerjoin(
+        DirectoryUser,
+        and_(
+            col(DirectoryUser.integration_id) == col(Person.integration_id),
+            col(DirectoryUser.user_id) == col(Person.teams_user_id),
+        ),
+    )
+    .outerjoin(ReadBack, col(ReadBack.person_id) == col(Person.id))
+    .where(Person.integration_id == bindparam("integration_id"), col(Person.gone).is_(False))
+    .order_by(*_KEY)
+    .limit(bindparam("most"))
+)
+_NEXT_SLICE = _SLICE.where(
+    tuple_(*_KEY) > tuple_(bindparam("search", type_=String), bindparam("person_id", type_=String))
+)
+
+
 async def slice_after(
     session: AsyncSession, integration_id: str, after: tuple[str, str] | None, limit: int
 ) -> Sequence[PersonRow]:
     """The next ``limit`` people after the key ``after``, in order; who is removed meanwhile changes nothing."""
-    key = (col(Person.search), col(Person.id))
-    is_user = and_(
-        col(DirectoryUser.integration_id) == col(Person.integration_id),
-        col(DirectoryUser.user_id) == col(Person.teams_user_id),
-    )
-    query = (
-        select(Person, col(DirectoryUser.principal_name), ReadBack)
-        .outerjoin(DirectoryUser, is_user)
-        .outerjoin(ReadBack, col(ReadBack.person_id) == col(Person.id))
-        .where(*_where([integration_id], PeopleQuery()))
-    )
-    if after:
-        query = query.where(tuple_(*key) > after)
-    return (await session.exec(query.order_by(*key).limit(limit))).all()
+    named = {"integration_id": integration_id, "most": limit}
+    if after is None:
+        return (await session.exec(_SLICE, params=named)).all()
+    search, person_id = after
+    return (await session.exec(_NEXT_SLICE, params={**named, "search": search, "person_id": person_id})).all()
 
 
 async def _mark(session: AsyncSession, integration_ids: Collection[str], person_id: str) -> tuple[str, str] | None:
@@ -106,7 +126,7 @@ def _where(integration_ids: Collection[str], query: PeopleQuery) -> list[ColumnE
         col(Person.gone).is_(False),
         *words,
         *_filtered(query),
-        *([is_shown(), col(Person.teams_user_id).is_not(None)] if query.only_shown else []),
+        *([is_shown(), can_be_shown()] if query.only_shown else []),
     ]
 
 
@@ -164,10 +184,8 @@ async def candidates(
 
 async def get(session: AsyncSession, integration_id: str, person_id: str, *, lock: bool = False) -> Person | None:
     """A person of the integration who is in CloudLink; with ``lock`` locked until the session ends."""
-    query = select(Person).where(
-        Person.id == person_id, Person.integration_id == integration_id, col(Person.gone).is_(False)
-    )
-    return (await session.exec(for_update(query) if lock else query)).first()
+    named = {"person_id": person_id, "integration_id": integration_id}
+    return (await session.exec(_ONE_LOCKED if lock else _ONE, params=named)).first()
 
 
 async def of_teams_user(session: AsyncSession, tenant: str, user_id: str) -> list[Person]:
@@ -190,7 +208,7 @@ async def of_teams_user(session: AsyncSession, tenant: str, user_id: str) -> lis
 async def owner_of_account(session: AsyncSession, integration_id: str, user_id: str, but: str) -> Person | None:
     """Who else (than ``but``) of the integration is matched to this Teams user."""
     query = select(Person).where(
-        Person.integration_id == integration_id,
+        within([integration_id]),
         or_(col(Person.teams_user_id) == user_id, col(Person.chosen_user_id) == user_id),
         Person.id != but,
         col(Person.gone).is_(False),
@@ -210,13 +228,6 @@ async def live_calls(session: AsyncSession, person_id: str, ended: str) -> list[
     """The person's calls that are not in the state ``ended``."""
     query = select(Call).where(Call.person_id == person_id, Call.state != ended)
     return list((await session.exec(query.order_by(col(Call.heard_at), col(Call.call_id)))).all())
-
-
-async def forget_state(session: AsyncSession, person_id: str) -> None:
-    """Forget the person's calls and what their devices reported."""
-    await session.exec(delete(Call).where(col(Call.person_id) == person_id))
-    seen = update(Endpoint).where(col(Endpoint.person_id) == person_id)
-    await session.exec(seen.values(do_not_disturb=False, offline=False, at=0, heard_at=None, poll_at=None))
 
 
 async def endpoints(session: AsyncSession, person_id: str) -> list[Endpoint]:

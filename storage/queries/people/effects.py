@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, not_
+from sqlalchemy import ColumnElement, and_, bindparam, exists, func, not_
 from sqlalchemy import select as columns
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -75,6 +75,13 @@ async def showing(
         Showing(*row[:8], (row.availability or "", row.activity or ""), *row[10:])  # type: ignore[arg-type, call-arg]
         for row in rows
     ]
+
+
+async def shown_to(session: AsyncSession, integration_ids: Collection[str], user_id: str) -> Sequence[Person]:
+    """The people of these integrations by whom this Teams user shows something from us, or may."""
+    theirs = (col(Person.integration_id).in_(integration_ids), col(Person.applied_user_id) == user_id)
+    query = select(Person).where(*theirs, col(Person.applied).is_not(None)).order_by(col(Person.id))
+    return (await session.exec(query)).all()
 
 
 def _may_show() -> ColumnElement[bool]:
@@ -147,30 +154,33 @@ class LastRead:
 
     integration_id: str
     app: tuple[str, str]
-    read_at: datetime | None
+    asked_at: datetime | None
     fault: str
+
+
+_LAST_READS = (
+    columns(
+        col(Integration.id),
+        col(Integration.tenant_id),
+        col(Integration.client_id),
+        col(ReadBackRun.asked_at),
+        col(ReadBackRun.fault),
+    )
+    .outerjoin(ReadBackRun, col(ReadBackRun.integration_id) == col(Integration.id))
+    .where(
+        exists().where(
+            col(Person.integration_id) == col(Integration.id),
+            col(Person.applied).is_not(None),
+            col(Person.applied_at) <= bindparam("since"),
+        )
+    )
+    .order_by(col(Integration.id))
+)
 
 
 async def last_reads(session: AsyncSession, since: datetime) -> list[LastRead]:
     """Of every integration for which Teams shows something, at least since then, in the order of their ids."""
-    ours = and_(
-        col(Person.integration_id) == col(Integration.id),
-        col(Person.applied).is_not(None),
-        col(Person.applied_at) <= since,
-    )
-    query = (
-        columns(
-            col(Integration.id),
-            col(Integration.tenant_id),
-            col(Integration.client_id),
-            col(ReadBackRun.read_at),
-            col(ReadBackRun.fault),
-        )
-        .outerjoin(ReadBackRun, col(ReadBackRun.integration_id) == col(Integration.id))
-        .where(exists().where(ours))
-        .order_by(col(Integration.id))
-    )
-    rows = await (await session.connection()).execute(query)
+    rows = await (await session.connection()).execute(_LAST_READS, {"since": since})
     return [LastRead(key, (tenant, client), at, fault or "") for key, tenant, client, at, fault in rows]
 
 

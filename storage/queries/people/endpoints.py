@@ -20,6 +20,17 @@ async def endpoints_by_person(session: AsyncSession, person_ids: Collection[str]
     return found
 
 
+async def of_person(session: AsyncSession, integration_id: str, person_id: str, limit: int) -> list[str]:
+    """A person's own extension, then those where they were seen; at most so many."""
+    this = (Person.id == person_id, Person.integration_id == integration_id)
+    own = (await session.exec(select(Person.extension).where(*this))).first()
+    seen = select(Endpoint.extension).where(
+        Endpoint.person_id == person_id, Endpoint.integration_id == integration_id
+    )
+    found = (await session.exec(seen.order_by(col(Endpoint.extension)).limit(limit))).all()
+    return list(dict.fromkeys([*([own] if own else []), *found]))[:limit]
+
+
 async def to_poll_now(session: AsyncSession, integration_id: str, now: datetime, limit: int) -> list[str]:
     """At most so many of the extensions to be read out of turn by now, each once."""
     due = (Endpoint.integration_id == integration_id, col(Endpoint.poll_at) <= now)

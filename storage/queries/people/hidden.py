@@ -40,5 +40,10 @@ def reason() -> ColumnElement[str | None]:
     )
 
 
+def can_be_shown() -> ColumnElement[bool]:
+    """Whether Teams could show a person: matched, with a phone of their own, and not refused by Graph."""
+    return and_(col(Person.teams_user_id).is_not(None), col(Person.unmatched).is_(None), col(Person.refusal) == "")
+
+
 def is_shown() -> ColumnElement[bool]:
     return and_(col(Person.excluded).is_(False), col(Person.outside) == "", col(Person.opted_out).is_(False))

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from sqlalchemy import case, or_
 from sqlmodel import col, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -15,11 +14,7 @@ async def clear_shown(session: AsyncSession, integration_id: str, because: str, 
     await session.exec(shown.values(due_at=now, desired_because=because))
 
 
-async def show_again(
-    session: AsyncSession, integration_id: str, because: str, now: datetime, stale: datetime
-) -> None:
-    """Have everyone sent of whom something is desired, as of now unless it was last heard of before ``stale``."""
-    is_recent = or_(col(Person.heard_at) >= stale, col(Person.desired_at) >= stale)
+async def show_again(session: AsyncSession, integration_id: str, because: str, now: datetime) -> None:
+    """Have everyone sent of whom something is desired, as of now."""
     desired = update(Person).where(col(Person.integration_id) == integration_id, col(Person.desired).is_not(None))
-    values = {"due_at": now, "desired_at": case((is_recent, now), else_=col(Person.desired_at))}
-    await session.exec(desired.values(**values, desired_because=because))
+    await session.exec(desired.values(due_at=now, desired_at=now, desired_because=because))

@@ -9,8 +9,9 @@ from sqlalchemy import select as columns
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.database import advisory_lock, for_update
-from storage.queries.people.people import NOT_REFUSED
+from storage.database import advisory_lock, for_update, is_sqlite
+from storage.queries.people.people import NOT_REFUSED, within
+from storage.queries.people.status_messages import is_concerned
 from storage.tables.directory import DirectoryUser
 from storage.tables.imports import PeopleImport, PeopleImportLine
 from storage.tables.people import Endpoint, Person
@@ -44,7 +45,10 @@ class ImportAccount(NamedTuple):
 async def people_named(
     session: AsyncSession, integration_id: str, named: Mapping[str, Collection[str]]
 ) -> list[ImportPerson]:
-    """The people with one of these ids, addresses, extensions or names (lower case), by the name of the key."""
+    """The people with one of these ids, addresses, extensions or names (lower case), by the name of the key.
+
+    A name is also found as it is searched: ``Person.search`` begins with it.
+    """
     is_user = and_(
         col(DirectoryUser.integration_id) == col(Person.integration_id),
         col(DirectoryUser.user_id) == col(Person.teams_user_id),
@@ -56,8 +60,9 @@ async def people_named(
             col(DirectoryUser.principal_name),
         )
         .outerjoin(DirectoryUser, is_user)
-        .where(col(Person.integration_id) == integration_id, col(Person.gone).is_(False))
+        .where(col(Person.gone).is_(False))
     )
+    here = col(Person.integration_id) == integration_id
     by = {
         "person_id": col(Person.id),
         "address": func.lower(Person.address),
@@ -67,7 +72,11 @@ async def people_named(
     found: dict[str, ImportPerson] = {}
     for key, column in by.items():
         if values := sorted(named.get(key, ())):
-            rows = await (await session.connection()).execute(query.where(column.in_(values)))
+            of = within([integration_id]) if key == "person_id" else here
+            where: ColumnElement[bool] = column.in_(values)
+            if key == "name":
+                where = or_(where, func.substr(Person.search, 1, func.length(Person.name)).in_(values))
+            rows = await (await session.connection()).execute(query.where(of, where))
             found |= {row[0]: ImportPerson(*row) for row in rows}
     return list(found.values())
 
@@ -90,7 +99,7 @@ async def owners_of(
     query = columns(
         col(Person.id), col(Person.name), col(Person.address), col(Person.teams_user_id), col(Person.chosen_user_id)
     ).where(
-        col(Person.integration_id) == integration_id,
+        within([integration_id]),
         col(Person.gone).is_(False),
         or_(col(Person.teams_user_id).in_(some), col(Person.chosen_user_id).in_(some)),
     )
@@ -136,7 +145,7 @@ async def add_lines(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) ->
 async def page(
     session: AsyncSession, import_id: str, limit: int, after: int, before: int
 ) -> tuple[list[PeopleImportLine], bool, bool]:
-    """Lines after the number ``after``, or before ``before`` unless 0; the faulty ones if there are any.
+    """Lines that change something, after the number ``after``, or before ``before`` unless 0; else the faulty ones.
 
     And whether there are others before and after them.
     """
@@ -151,7 +160,12 @@ async def page(
 
 def _of(import_id: str, *, only_faulty: bool) -> list[Any]:
     mine = [col(Line.import_id) == import_id]
-    return [*mine, col(Line.fault) != ""] if only_faulty else mine
+    return [*mine, col(Line.fault) != "" if only_faulty else _changes()]
+
+
+def _changes() -> ColumnElement[bool]:
+    """Whether a line changes something; of the others their wish is kept."""
+    return or_(col(Line.excluded).is_not(None), col(Line.match) != "")
 
 
 async def changed_people(
@@ -185,15 +199,22 @@ async def unusable_accounts(
 async def taken_accounts(
     session: AsyncSession, row: PeopleImport, limit: int
 ) -> list[tuple[PeopleImportLine, Person]]:
-    """Lines that match an account which another person has now, with that person."""
-    is_other = and_(
-        col(Person.integration_id) == row.integration_id,
-        col(Person.gone).is_(False),
-        col(Person.id) != col(Line.person_id),
-        or_(col(Person.teams_user_id) == col(Line.user_id), col(Person.chosen_user_id) == col(Line.user_id)),
-    )
-    query = select(Line, Person).join(Person, is_other).where(*_matching(row))
-    return list((await session.exec(query.order_by(col(Line.number)).limit(limit))).all())
+    """Lines that match an account which another person has now, with that person.
+
+    Each of the two ways is a query of its own: PostgreSQL would compare every line with everyone for either.
+    """
+    found: dict[tuple[int, str], tuple[PeopleImportLine, Person]] = {}
+    for account in (col(Person.teams_user_id), col(Person.chosen_user_id)):
+        is_other = and_(
+            within([row.integration_id]),
+            col(Person.gone).is_(False),
+            col(Person.id) != col(Line.person_id),
+            account == col(Line.user_id),
+        )
+        query = select(Line, Person).join(Person, is_other).where(*_matching(row))
+        for line, person in await session.exec(query.order_by(col(Line.number)).limit(limit)):
+            found[line.number, person.id] = line, person
+    return [found[key] for key in sorted(found)][:limit]
 
 
 def _matching(row: PeopleImport) -> list[Any]:
@@ -215,17 +236,17 @@ async def figures(session: AsyncSession, import_id: str) -> dict[str, int]:
 
 
 async def lock_people(session: AsyncSession, import_id: str) -> None:
-    """Lock the people whom the lines name, until the session ends. Their number alone leaves the database."""
-    names = select(Line.person_id).where(Line.import_id == import_id)
+    """Lock the people whom the lines change, until the session ends. Their number alone leaves the database."""
+    names = select(Line.person_id).where(Line.import_id == import_id, _changes())
     query = select(Person.id).where(col(Person.id).in_(names)).order_by(col(Person.id))
-    if session.get_bind().dialect.name == "postgresql":
+    if not is_sqlite(session):
         await session.exec(select(func.count()).select_from(for_update(query).subquery()))
 
 
 async def apply(
     session: AsyncSession, row: PeopleImport, by: tuple[str, str], now: datetime, reasons: tuple[str, str]
 ) -> None:
-    """Change everyone whom the lines name, in one statement; ``by`` is the administrator's id and name.
+    """Change everyone whom the lines change, in one statement; ``by`` is the administrator's id and name.
 
     Who is matched is due, and who is concerned in Teams.
 
@@ -233,7 +254,7 @@ async def apply(
     """
     no_extension, shared = reasons
     is_match, is_set = col(Line.match) == "match", or_(col(Line.excluded).is_not(None), col(Line.match) == "match")
-    is_due = or_(is_match, and_(is_set, or_(col(Person.applied).is_not(None), col(Person.desired).is_not(None))))
+    is_due = or_(is_match, and_(is_set, is_concerned()))
     unmatched = case(
         (col(Person.extension).is_(None), no_extension),
         (col(Person.unmatched) == shared, shared),
@@ -260,7 +281,7 @@ async def apply(
         "changed_by_name": by[1],
         "changed_at": now,
     }
-    named = (col(Line.import_id) == row.id, col(Line.person_id) == col(Person.id))
+    named = (col(Line.import_id) == row.id, col(Line.person_id) == col(Person.id), _changes())
     edit = update(Person).where(*named).values(values)
     await session.exec(edit.execution_options(synchronize_session=False))
 

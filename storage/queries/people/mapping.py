@@ -5,17 +5,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, String, and_, case, func, literal, not_, or_, update
+from sqlalchemy import ColumnElement, SQLColumnExpression, String, and_, case, func, literal, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.queries.people.hidden import is_shown
+from storage.queries.people.hidden import can_be_shown, is_shown
 from storage.queries.people.scope import Rule, selected_by
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 
 Presences = Mapping[str, str | None]
-"""What Teams should show for each line state that is mapped; None for nothing."""
+"""What Teams should show for each line state that is mapped; None for nothing.
+
+Of ``DND`` it may be ``WITHOUT_DND``: what is shown for the state that the line would be in without it.
+"""
+
+IDLE, DND, WITHOUT_DND = "idle", "do_not_disturb", "without_dnd"
 
 OWN = "own"
 """Chosen for a person: the integration's own mapping, whatever the rules say."""
@@ -46,17 +51,21 @@ class Mappings:
         return case(*of_person, *by_rule, else_=literal(""))
 
     def differs(self) -> ColumnElement[bool]:
-        """Whether another mapping applies to a person than is stored."""
-        return and_(col(Person.gone).is_(False), col(Person.mapping) != self.applying())
+        """Whether another mapping applies to a person than is stored, or shows something else of them."""
+        stored = col(Person.mapping)
+        return and_(col(Person.gone).is_(False), or_(stored != self.applying(), self.changes(stored)))
 
     def desired(
         self, state: SQLColumnExpression[str] | None = None, applying: SQLColumnExpression[str] | None = None
     ) -> ColumnElement[str | None]:
         """What Teams should show of a person in one of the line states that are mapped: in theirs, or in ``state``.
 
-        By the mapping that applies to them, or by ``applying``.
+        By the mapping that applies to them, or by ``applying``. Of a past ``state`` it is not known what it would
+        have been without do-not-disturb: that counts as idle.
         """
-        line = col(Person.line) if state is None else state
+        line: _Line = (col(Person.line), col(Person.line_without_dnd))
+        if state is not None:
+            line = state, literal(IDLE)
         if not self.further:
             return _shown(self.own, line)
         name = self.applying() if applying is None else applying
@@ -67,15 +76,17 @@ class Mappings:
         """Those who are shown in Teams."""
         return [
             col(Person.integration_id) == integration_id,
-            col(Person.teams_user_id).is_not(None),
+            can_be_shown(),
             is_shown(),
             col(Person.gone).is_(False),
         ]
 
     def changes(self, applying: SQLColumnExpression[str] | None = None) -> ColumnElement[bool]:
         """Whether Teams should show something else of a person than is stored."""
-        is_busy, desired = col(Person.line).in_(list(self.own)), self.desired(applying=applying)
-        return and_(is_busy, col(Person.desired).is_distinct_from(desired))
+        shows = {name for each in (self.own, *self.further.values()) for name, shown in each.items() if shown}
+        line, stored, desired = col(Person.line), col(Person.desired), self.desired(applying=applying)
+        is_concerned = or_(stored.is_not(None), line.in_(sorted(shows)))
+        return and_(line.in_(list(self.own)), is_concerned, stored.is_distinct_from(desired))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,32 +97,26 @@ class Selection:
     mappings: Mappings
     id: str
 
+    def was_inside(self) -> ColumnElement[bool]:
+        return col(Person.mapping) == self.id
+
     def is_inside(self) -> ColumnElement[bool]:
         return self.mappings.applying() == self.id
-
-    def comes(self) -> ColumnElement[bool]:
-        return and_(col(Person.mapping) != self.id, self.is_inside())
-
-    def goes(self) -> ColumnElement[bool]:
-        return and_(col(Person.mapping) == self.id, not_(self.is_inside()))
 
     def considered(self) -> list[ColumnElement[bool]]:
         return [col(Person.integration_id) == self.integration_id, col(Person.gone).is_(False)]
 
 
-def _shown(presences: Presences, line: SQLColumnExpression[str]) -> ColumnElement[str | None]:
-    shows = {name: literal(presence, String) for name, presence in presences.items()}
-    return case(shows, value=line)
+_Line = tuple[SQLColumnExpression[str], SQLColumnExpression[str]]
+"""A line state, and what it would be without do-not-disturb."""
 
 
-async def figures(session: AsyncSession, trial: Selection) -> tuple[int, int, int]:
-    """How many would come, would go, and would have the mapping in all. Each person is judged once."""
-    applying = trial.mappings.applying().label("applying")
-    query = select(Person.mapping, applying, func.count()).where(*trial.considered())
-    found = (await session.exec(query.group_by(col(Person.mapping), applying))).all()
-    come = sum(count for before, after, count in found if before != trial.id == after)
-    go = sum(count for before, after, count in found if before == trial.id != after)
-    return come, go, sum(count for _, after, count in found if after == trial.id)
+def _shown(presences: Presences, line: _Line) -> ColumnElement[str | None]:
+    shows = {name: literal(shown, String) for name, shown in presences.items() if shown != WITHOUT_DND}
+    state, without_dnd = line
+    if DND in shows or DND not in presences:
+        return case(shows, value=state)
+    return case(shows, value=case((state == DND, without_dnd), else_=state))
 
 
 async def concerned(
@@ -122,6 +127,8 @@ async def concerned(
         return 0, []
     shown = [*mappings.of_shown(integration.id), mappings.changes()]
     count = (await session.exec(select(func.count()).select_from(Person).where(*shown))).one()
+    if not count or not limit:
+        return count, []
     columns = (col(Person.name), col(Person.line), col(Person.desired), mappings.desired())
     query = select(*columns).where(*shown).order_by(col(Person.name), col(Person.id)).limit(limit)
     return count, [(name, line, before, after) for name, line, before, after in await session.exec(query)]
@@ -133,23 +140,21 @@ async def apply(
     mappings: Mappings,
     because: str,
     now: datetime,
-    stale: datetime,
     *who: ColumnElement[bool],
 ) -> None:
     """Store which mapping applies to everyone, or to ``who``, and what Teams should show of them.
 
     In the transaction that stores the mappings: neither is stored without the other. Who changed is due if the
-    integration is enabled. A state that was last heard of before ``stale`` does not become newer.
+    integration is enabled.
     """
     here = (col(Person.integration_id) == integration.id, col(Person.gone).is_(False), *who)
     applying = mappings.applying()
     edit = update(Person).where(*here, col(Person.mapping) != applying).values(mapping=applying)
     await session.exec(edit.execution_options(synchronize_session=False))
     stored = col(Person.mapping)
-    is_recent = or_(col(Person.heard_at) >= stale, col(Person.desired_at) >= stale)
     values: dict[str, Any] = {
         "desired": mappings.desired(applying=stored),
-        "desired_at": case((is_recent, now), else_=col(Person.desired_at)),
+        "desired_at": now,
         "desired_because": because,
     }
     if integration.enabled:
@@ -159,14 +164,14 @@ async def apply(
     await session.exec(show.execution_options(synchronize_session=False))
 
 
-async def counts(session: AsyncSession, integration_id: str) -> dict[str, int]:
-    """How many people each further mapping applies to."""
-    query = (
-        select(Person.mapping, func.count())
-        .where(Person.integration_id == integration_id, Person.mapping != "", col(Person.gone).is_(False))
-        .group_by(col(Person.mapping))
+async def counts(session: AsyncSession, integration_id: str, mappings: Mappings) -> dict[str, int]:
+    """How many people each further mapping applies to, also before everyone was judged by it."""
+    applying = mappings.applying().label("applying")
+    query = select(applying, func.count()).where(
+        Person.integration_id == integration_id, col(Person.gone).is_(False)
     )
-    return dict((await session.exec(query)).all())
+    found = dict((await session.exec(query.group_by(applying))).all())
+    return {name: count for name, count in found.items() if name}
 
 
 async def selecting(

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, case, func, or_, update
+from sqlalchemy import ColumnElement, bindparam, case, func, or_, update
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import for_update
 from storage.queries.people import hidden
 from storage.tables.columns import UNSURE
+from storage.tables.integrations import Integration
 from storage.tables.people import Call, Endpoint, Person
 
 Value = TypeVar("Value")
@@ -22,6 +23,14 @@ NOT_REFUSED = {"refusal": "", "refused_since": None, "refused_until": None}
 
 BATCH = 500
 """Values in one ``IN``: SQLite and PostgreSQL both limit a statement's parameters."""
+
+
+def within(integration_ids: Collection[str]) -> ColumnElement[bool]:
+    """The people of these integrations, of those whom another condition finds by its own index.
+
+    SQLite, without statistics, would choose an index of the integration instead, and read everyone.
+    """
+    return col(Person.integration_id).concat("").in_(integration_ids)
 
 
 async def matched_user(session: AsyncSession, integration_id: str) -> str | None:
@@ -57,9 +66,7 @@ async def by_teams_user(
     """The people of these integrations who are matched to one of these Teams users."""
     found: list[Person] = []
     for part in batches(sorted(user_ids)):
-        query = select(Person).where(
-            col(Person.integration_id).in_(integration_ids), col(Person.teams_user_id).in_(part)
-        )
+        query = select(Person).where(within(integration_ids), col(Person.teams_user_id).in_(part))
         found += (await session.exec(query)).all()
     return found
 
@@ -88,8 +95,9 @@ async def extensions_to_poll(session: AsyncSession, integration_id: str) -> list
 
 
 async def extensions_to_poll_always(session: AsyncSession, integration_id: str) -> set[str]:
-    """The extensions of people who are or may soon be on the phone, and of those whose line is unknown."""
-    matters = or_(col(Person.desired).is_not(None), col(Person.line).in_(("unknown", "ringing")))
+    """The extensions of people for whom Teams shows something, or may soon, and of those whose line is unknown."""
+    is_shown = or_(col(Person.desired).is_not(None), col(Person.status_message) != "")
+    matters = or_(is_shown, col(Person.line).in_(("unknown", "ringing")))
     rows = await _extensions(session, matters, Person.integration_id == integration_id, matters)
     return {extension for extension, _ in rows}
 
@@ -108,40 +116,45 @@ def _differs() -> ColumnElement[bool]:
     return col(Person.desired).is_distinct_from(col(Person.applied))
 
 
-def _is_former() -> ColumnElement[bool]:
-    """Whether Teams shows something for a user who is no longer the person's."""
+def _waits() -> ColumnElement[bool]:
+    """Whether Teams shows another thing than it should: as the phone is, or for whom nothing may be shown."""
+    runs = col(Integration.enabled), col(Integration.closed).is_(False), col(Integration.removing_since).is_(None)
+    may_show = col(Person.integration_id).in_(select(Integration.id).where(*runs)) & hidden.is_shown()
     former = col(Person.applied_user_id).is_distinct_from(col(Person.teams_user_id))
-    return col(Person.applied).is_not(None) & col(Person.applied_user_id).is_not(None) & former
+    is_former = col(Person.applied_user_id).is_not(None) & former
+    return _differs() | (col(Person.applied).is_not(None) & (~may_show | is_former))
+
+
+_DUE = (
+    select(Person.integration_id, func.min(Person.due_at))
+    .where(col(Person.due_at) <= bindparam("now"))
+    .group_by(col(Person.integration_id))
+)
 
 
 async def next_due_by_integration(session: AsyncSession, now: datetime) -> dict[str, datetime]:
     """The integrations in which a person is due now, and since when."""
-    query = (
-        select(Person.integration_id, func.min(Person.due_at))
-        .where(col(Person.due_at) <= now)
-        .group_by(col(Person.integration_id))
-    )
-    return {key: due_at for key, due_at in (await session.exec(query)).all() if due_at}
+    rows = (await session.exec(_DUE, params={"now": now})).all()
+    return {key: due_at for key, due_at in rows if due_at}
 
 
 async def make_pending_due(
     session: AsyncSession, integration_id: str, now: datetime, *, refused: bool = False
 ) -> int:
-    """Make everyone whose desired and applied differ due now; returns how many.
+    """Make everyone due now for whom Teams shows another thing than it should; returns how many.
 
-    So is everyone for whose former Teams user something is shown. With ``refused``, those whom Graph refused are
+    With ``refused``, those whom Graph refused are
     tried again without waiting longer.
     """
     values: dict[str, datetime | None] = {"due_at": now} | ({"refused_until": None} if refused else {})
-    differs = or_(_differs(), _is_former())
     result = await session.exec(
-        update(Person).where(col(Person.integration_id) == integration_id, differs).values(**values)
+        update(Person).where(col(Person.integration_id) == integration_id, _waits()).values(**values)
     )
     return int(result.rowcount)
 
 
 async def plan_again(session: AsyncSession, now: datetime) -> None:
-    """After a start, or after the clock was set back: changes that wait for another attempt are due now.
+    """After a start, or after the clock was set back: changes that wait for an attempt are due now.
 
     What was accepted in the future is unsure, and what was refused then is tried again.
     """
@@ -150,7 +163,7 @@ async def plan_again(session: AsyncSession, now: datetime) -> None:
     await session.exec(
         update(Person).where(col(Person.refused_since) > now).values(refused_since=None, refused_until=None)
     )
-    await session.exec(update(Person).where(col(Person.due_at) > now, _differs()).values(due_at=now))
+    await session.exec(update(Person).where(col(Person.due_at) > now, _waits()).values(due_at=now))
 
 
 async def clear_desired(session: AsyncSession, integration_id: str, because: str, now: datetime) -> int:
@@ -158,15 +171,13 @@ async def clear_desired(session: AsyncSession, integration_id: str, because: str
 
     Everyone with an applied presence is due to be cleared now; returns how many.
     """
-    ours = select(Person.id).where(Person.integration_id == integration_id)
-    await session.exec(delete(Call).where(col(Call.person_id).in_(ours)))
-    seen = update(Endpoint).where(col(Endpoint.integration_id) == integration_id)
-    await session.exec(seen.values(do_not_disturb=False, offline=False, at=0, heard_at=None, poll_at=None))
+    await forget_phones(session, col(Person.integration_id) == integration_id)
     everyone = update(Person).where(col(Person.integration_id) == integration_id)
     await session.exec(
         everyone.values(
             desired=None,
             desired_because=because,
+            waiting_since=None,
             line="unknown",
             heard_at=None,
             due_at=None,
@@ -177,6 +188,18 @@ async def clear_desired(session: AsyncSession, integration_id: str, because: str
     await session.exec(with_message.values(status_due_at=now))
     result = await session.exec(everyone.where(col(Person.applied).is_not(None)).values(due_at=now))
     return int(result.rowcount)
+
+
+async def forget_phones(session: AsyncSession, *whose: ColumnElement[bool]) -> None:
+    """Forget what these people's phones are doing, but not when: a late report of what is over changes nothing."""
+    theirs = select(Person.id).where(*whose)
+    for edit in (
+        update(Call).where(col(Call.person_id).in_(theirs)).values(state="ended"),
+        update(Endpoint)
+        .where(col(Endpoint.person_id).in_(theirs))
+        .values(do_not_disturb=False, offline=False, heard_at=None, poll_at=None),
+    ):
+        await session.exec(edit.execution_options(synchronize_session=False))
 
 
 async def mark_applied_unsure(session: AsyncSession, integration_id: str, retry_at: datetime) -> list[str]:
@@ -207,6 +230,8 @@ async def unmatch_all(session: AsyncSession, integration_id: str) -> list[str]:
 async def clear_extensions(session: AsyncSession, integration_id: str, because: str, now: datetime) -> None:
     """The integration has another account: forget every extension, call and state of a phone."""
     await clear_desired(session, integration_id, because, now)
+    ours = select(Person.id).where(Person.integration_id == integration_id)
+    await session.exec(delete(Call).where(col(Call.person_id).in_(ours)))
     await session.exec(delete(Endpoint).where(col(Endpoint.integration_id) == integration_id))
     await session.exec(update(Person).where(col(Person.integration_id) == integration_id).values(extension=None))
 
@@ -231,10 +256,12 @@ async def lock_status_message_due(
     return (await session.exec(for_update(query))).all()
 
 
+_MESSAGE_DUE = select(Person.integration_id).where(col(Person.status_due_at) <= bindparam("now")).distinct()
+
+
 async def integrations_with_status_message_due(session: AsyncSession, now: datetime) -> Sequence[str]:
     """The integrations in which a status message is due now."""
-    query = select(Person.integration_id).where(col(Person.status_due_at) <= now).distinct()
-    return (await session.exec(query)).all()
+    return (await session.exec(_MESSAGE_DUE, params={"now": now})).all()
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,11 +318,9 @@ async def wished(session: AsyncSession, integration_id: str) -> tuple[int, int]:
     query = select(func.count(), func.count(case((is_applied, 1)))).where(
         col(Person.integration_id) == integration_id,
         col(Person.desired).is_not(None),
-        col(Person.teams_user_id).is_not(None),
-        col(Person.unmatched).is_(None),
+        hidden.can_be_shown(),
         hidden.is_shown(),
         col(Person.gone).is_(False),
-        col(Person.refusal) == "",
     )
     everyone, shown = (await session.exec(query)).one()
     return shown, everyone - shown

@@ -9,6 +9,7 @@ from sqlalchemy import select as columns
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from storage.queries.people.hidden import can_be_shown, is_shown
 from storage.tables.people import Person
 
 Some = tuple[int, tuple[str, ...]]
@@ -30,10 +31,10 @@ async def changed_since(
         col(Person.reach_changed_at) >= since,
         col(Person.reach_changed_at) < until,
     )
-    can_be_shown = and_(col(Person.teams_user_id).is_not(None), col(Person.unmatched).is_(None))
+    is_matched = and_(col(Person.teams_user_id).is_not(None), col(Person.unmatched).is_(None))
     return Changed(
-        await _some(session, and_(within, not_(can_be_shown)), names),
-        await _some(session, and_(within, can_be_shown), names),
+        await _some(session, and_(within, not_(is_matched)), names),
+        await _some(session, and_(within, can_be_shown(), is_shown()), names),
     )
 
 

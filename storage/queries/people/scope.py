@@ -1,15 +1,20 @@
 """People by rules, of a scope or a mapping: selected, tried before rules are stored, and judged by those stored."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, literal, not_, or_, tuple_, update
+from sqlalchemy import Boolean, ColumnElement, and_, case, exists, func, literal, not_, or_, tuple_, update
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.queries.people.hidden import is_shown
+from storage.queries.people.hidden import can_be_shown, is_shown
+from storage.queries.people.status_messages import is_concerned
 from storage.tables.directory import GroupMember
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
@@ -22,6 +27,7 @@ NO_RULE = "only"
 
 
 DIGITS = "0123456789"
+ESCAPE = "\\"
 
 Rule = tuple[str, str]
 """A value of ``sync.domain.model.RuleKind``, and the rule's value."""
@@ -33,9 +39,37 @@ Named = tuple[str, str, str | None]
 """A person's id, name and extension."""
 
 
+class AnyAddress(FunctionElement[bool]):
+    """Whether an address is like one of some patterns, whatever the case of their letters: each read once."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(AnyAddress, "sqlite")
+def _any_of_sqlite(any_of: AnyAddress, compiler: SQLCompiler, **kw: Any) -> str:
+    """SQLite compares the letters that its own ``lower`` knows, whatever their case."""
+    address, *patterns = (compiler.process(each, **kw) for each in any_of.clauses)
+    likes = [f"{address} LIKE {pattern} ESCAPE '{ESCAPE}'" for pattern in patterns]
+    return f"({' OR '.join(likes)})"
+
+
+@compiles(AnyAddress, "postgresql")
+def _any_of_postgresql(any_of: AnyAddress, compiler: SQLCompiler, **kw: Any) -> str:
+    address, *patterns = (compiler.process(each, **kw) for each in any_of.clauses)
+    return f"lower({address}) LIKE ANY (ARRAY[{', '.join(patterns)}])"
+
+
 def selected_by_any(integration_id: str, rules: Sequence[Rule]) -> ColumnElement[bool]:
     """Whether one of the rules, of which there is at least one, selects a person."""
-    return or_(*(selected_by(integration_id, rule) for rule in rules))
+    single = [rule for rule in rules if rule[0] == "extensions" and "-" not in rule[1]]
+    addresses = [rule for rule in rules if rule[0] == "address"]
+    found = [selected_by(integration_id, rule) for rule in rules if rule not in (*single, *addresses)]
+    if addresses:
+        found.insert(0, _is_like([value for _, value in addresses]))
+    if single:
+        found.insert(0, _is_one_of([value for _, value in single]))
+    return or_(*found)
 
 
 def selected_by(integration_id: str, rule: Rule) -> ColumnElement[bool]:
@@ -45,7 +79,7 @@ def selected_by(integration_id: str, rule: Rule) -> ColumnElement[bool]:
         case "extensions":
             return _in_range(value)
         case "address":
-            return func.lower(col(Person.address)).like(_pattern(value), escape="\\")
+            return _is_like([value])
         case "site":
             return col(Person.site_id) == value
     is_member = exists().where(
@@ -56,24 +90,27 @@ def selected_by(integration_id: str, rule: Rule) -> ColumnElement[bool]:
     return is_member.correlate(Person)
 
 
+def _is_like(patterns: Sequence[str]) -> ColumnElement[bool]:
+    return AnyAddress(col(Person.address), *(_pattern(pattern) for pattern in patterns))
+
+
+def _is_one_of(extensions: Sequence[str]) -> ColumnElement[bool]:
+    return func.coalesce(col(Person.extension).in_(extensions), False)
+
+
 def _in_range(value: str) -> ColumnElement[bool]:
     """Digits of one length compare as numbers do."""
     first, _, last = value.partition("-")
+    if not last:
+        return _is_one_of([first])
     extension = col(Person.extension)
-    return func.coalesce(
-        and_(
-            func.length(extension) == len(first),
-            extension >= first,
-            extension <= (last or first),
-            func.ltrim(extension, DIGITS) == "",
-        ),
-        False,
-    )
+    of_digits = and_(func.length(extension) == len(first), func.ltrim(extension, DIGITS) == "")
+    return func.coalesce(and_(extension >= first, extension <= last, of_digits), False)
 
 
 def _pattern(value: str) -> str:
-    for special in ("\\", "%", "_"):
-        value = value.replace(special, f"\\{special}")
+    for special in (ESCAPE, "%", "_"):
+        value = value.replace(special, f"{ESCAPE}{special}")
     return value.replace("*", "%")
 
 
@@ -111,43 +148,40 @@ class Rules:
         refused = [] if self.may_opt_out else [col(Person.opted_out)]
         return or_(col(Person.outside) != self.outside(), *refused)
 
-    def comes(self) -> ColumnElement[bool]:
-        return and_(not_(is_shown()), self.is_inside())
-
-    def goes(self) -> ColumnElement[bool]:
-        return and_(is_shown(), not_(self.is_inside()))
+    def was_inside(self) -> ColumnElement[bool]:
+        return is_shown()
 
     def considered(self) -> list[ColumnElement[bool]]:
         return [
             col(Person.integration_id) == self.integration_id,
             col(Person.gone).is_(False),
-            col(Person.teams_user_id).is_not(None),
+            can_be_shown(),
         ]
 
 
 class Trial(Protocol):
-    """Of the people who are ``considered``: who comes, who goes, and who is inside then."""
+    """Of the people who are ``considered``: who is inside before, and who then."""
 
     @property
     def integration_id(self) -> str: ...
-    def comes(self) -> ColumnElement[bool]: ...
-    def goes(self) -> ColumnElement[bool]: ...
+    def was_inside(self) -> ColumnElement[bool]: ...
     def is_inside(self) -> ColumnElement[bool]: ...
     def considered(self) -> list[ColumnElement[bool]]: ...
 
 
 async def figures(session: AsyncSession, trial: Trial) -> tuple[int, int, int]:
-    """How many would come, would go, and would be inside in all."""
-    counts = (func.count(case((what, 1))) for what in (trial.comes(), trial.goes(), trial.is_inside()))
-    come, go, inside = counts
-    found = (await session.exec(select(come, go, inside).where(*trial.considered()))).one()
-    return found[0], found[1], found[2]
+    """How many would come, would go, and would be inside in all. Each person is judged once."""
+    before, after = trial.was_inside().label("before"), trial.is_inside().label("after")
+    query = select(before, after, func.count()).where(*trial.considered()).group_by(before, after)
+    count = Counter({(was, will_be): number for was, will_be, number in await session.exec(query)})
+    return count[False, True], count[True, False], count[True, True] + count[False, True]
 
 
 async def changed(session: AsyncSession, trial: Trial, side: str, after: str, limit: int) -> Sequence[Named]:
     """The first people, by name, who would come (``side`` is ``come``) or go, after the person ``after``."""
     key = (col(Person.search), col(Person.id))
-    where = [*trial.considered(), trial.comes() if side == "come" else trial.goes()]
+    was, will_be = trial.was_inside(), trial.is_inside()
+    where = [*trial.considered(), *((not_(was), will_be) if side == "come" else (was, not_(will_be)))]
     if after:
         mark = select(Person.search, Person.id).where(
             Person.id == after, Person.integration_id == trial.integration_id
@@ -162,7 +196,7 @@ async def judge(session: AsyncSession, rules: Rules, now: datetime, *who: Column
     """Store what the rules say of these people. Who is concerned in Teams is due."""
     values: dict[str, Any] = {
         "outside": rules.outside(),
-        "due_at": case((_is_concerned(), now), else_=col(Person.due_at)),
+        "due_at": case((is_concerned(), now), else_=col(Person.due_at)),
         "status_due_at": case((col(Person.status_message) != "", now), else_=col(Person.status_due_at)),
     }
     if not rules.may_opt_out:
@@ -190,10 +224,6 @@ def between(first: Key, last: Key) -> ColumnElement[bool]:
     """The people of a slice, and those between them, found by the index that orders them."""
     key = tuple_(col(Person.search), col(Person.id))
     return and_(key >= first, key <= last)
-
-
-def _is_concerned() -> ColumnElement[bool]:
-    return or_(col(Person.applied).is_not(None), col(Person.desired).is_not(None))
 
 
 async def sites(session: AsyncSession, integration_id: str, limit: int) -> Sequence[tuple[str, int, str]]:

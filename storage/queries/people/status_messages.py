@@ -1,17 +1,24 @@
-"""Whose status message is to be checked."""
+"""Who is concerned in Teams, and whose status message is to be checked."""
 
-from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import or_
+from sqlalchemy import ColumnElement, or_
 from sqlmodel import col, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.tables.people import Person
 
+QUIET_LINES = ("unknown", "idle", "offline")
+"""The states of a line for which Teams shows nothing."""
 
-async def make_due(session: AsyncSession, integration_id: str, lines: Collection[str], now: datetime) -> None:
-    """Have the status message of everyone checked who shows one of ours, or is in one of these line states."""
-    concerned = or_(col(Person.status_message) != "", col(Person.line).in_(lines), col(Person.desired).is_not(None))
-    of_it = update(Person).where(col(Person.integration_id) == integration_id, concerned)
+
+def is_concerned() -> ColumnElement[bool]:
+    """Whether Teams shows something of a person from us, or may have to: a presence, or a message for the line."""
+    is_shown = or_(col(Person.applied).is_not(None), col(Person.status_message) != "")
+    return or_(is_shown, col(Person.desired).is_not(None), col(Person.line).not_in(QUIET_LINES))
+
+
+async def make_due(session: AsyncSession, integration_id: str, now: datetime) -> None:
+    """Have the status message of everyone checked who is concerned."""
+    of_it = update(Person).where(col(Person.integration_id) == integration_id, is_concerned())
     await session.exec(of_it.values(status_due_at=now))

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from core.text import visible
+from core.text import searchable, visible
 from storage.queries.people.imports import ImportAccount, ImportPerson
 from sync.people.imports.values import ImportLine, LineFault, Matched, Wish
 
@@ -17,12 +17,15 @@ def key_of(text: str) -> str:
 
 
 def looked_for(wishes: Iterable[Wish]) -> dict[str, set[str]]:
-    """What to look people up by: of each line only the key that decides, as it is and in lower case."""
+    """What to look people up by: of each line only the key that decides, as it is and in lower case.
+
+    A name also without its accents.
+    """
     found: defaultdict[str, set[str]] = defaultdict(set)
     for wish in wishes:
         for key in KEYS:
             if value := getattr(wish, key):
-                found[key] |= {value, key_of(value)}
+                found[key] |= {value, key_of(value), *([searchable(value)] if key == "name" else [])}
                 break
     return found
 
@@ -36,10 +39,14 @@ class Known:
     owners: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     is_read: bool = True
     _people: dict[str, dict[str, list[ImportPerson]]] = field(init=False)
+    _unaccented: dict[str, list[ImportPerson]] = field(init=False)
     _accounts: dict[str, list[ImportAccount]] = field(init=False)
 
     def __post_init__(self) -> None:
         self._people = {key: _grouped(self.people, key) for key in KEYS}
+        self._unaccented = defaultdict(list)
+        for person in self.people:
+            self._unaccented[searchable(person.name)].append(person)
         self._accounts = defaultdict(list)
         for account in self.accounts:
             for name in {key_of(account.principal_name), key_of(account.mail)} - {""}:
@@ -48,6 +55,8 @@ class Known:
     def named(self, wish: Wish) -> list[ImportPerson]:
         """The people whom a line may mean."""
         given = [(key, key_of(value)) for key in KEYS if (value := getattr(wish, key))]
+        if [key for key, _ in given] == ["name"] and given[0][1] not in self._people["name"]:
+            return self._unaccented.get(searchable(wish.name), [])
         found: list[ImportPerson] = []
         for place, (key, value) in enumerate(given):
             found = (

@@ -4,6 +4,7 @@ A file is compared in slices and what its lines would change is stored: a crash 
 it is applied in one transaction, or nothing: a person who was changed since is compared again and shown again.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 
@@ -42,6 +43,7 @@ MAX_FAULTS = 1000
 RECOMPARED = 200
 """People changed since the preview who are compared again at a time."""
 
+WISHED = ("excluded", "account", "by_hand")
 LINE_FIELDS = tuple(field.name for field in fields(ImportLine))
 WAITING, READING, READY, DONE = "waiting", "reading", "ready", "done"
 
@@ -73,14 +75,15 @@ class PeopleImporter:
         lines, faulty, unchanged = Lines(), 0, 0
         for start in range(0, len(wishes), SLICE):
             part = wishes[start : start + SLICE]
-            known = await self._known(integration_id, part)
+            async with self._database.session() as session:
+                known = await _known(session, integration_id, part)
             made = [lines.judge(wish, known) for wish in part]
-            kept = [one for one in made if one.changes or (one.fault and faulty < MAX_FAULTS)]
+            kept = [each for each in zip(part, made, strict=True) if not each[1].fault or faulty < MAX_FAULTS]
             faulty += sum(one.fault is not None for one in made)
             unchanged += sum(not one.changes and not one.fault for one in made)
             async with self._database.writing() as session:
                 await _mine(session, owner_tenant, by, row.id)
-                await rows.add_lines(session, [_row(row.id, one) for one in kept])
+                await rows.add_lines(session, [_row(row.id, *each) for each in kept])
         async with self._database.writing() as session:
             mine = await _mine(session, owner_tenant, by, row.id, lock=True)
             found = await rows.figures(session, row.id)
@@ -156,32 +159,20 @@ class PeopleImporter:
             await rows.replace(session, row)
         return row
 
-    async def _known(self, integration_id: str, wishes: Sequence[Wish]) -> Known:
-        """What these lines are compared with."""
-        named = looked_for(wishes)
-        async with self._database.session() as session:
-            state = await directory.get_state(session, integration_id)
-            known = Known(await rows.people_named(session, integration_id, named))
-            given = {
-                key_of(wish.account)
-                for wish in wishes
-                if wish.account and any(is_match_wished(wish, one) for one in known.named(wish))
-            }
-            if given:
-                accounts = await rows.accounts_named(session, integration_id, given)
-                owners = await rows.owners_of(session, integration_id, {one.user_id for one in accounts})
-                known = Known(known.people, accounts, owners, is_read=bool(state and state.whole_at))
-        return known
-
     async def _recompare(self, session: AsyncSession, row: PeopleImport) -> list[Changed]:
         """Compare again what changed since the preview; returns it."""
-        changed = []
-        for line, person in await rows.changed_people(session, row, RECOMPARED):
-            changed.append(Changed(line.name, person.changed_by_name if person else ""))
-            if person is None:
-                line.fault = LineFault.UNKNOWN
-            elif not _recompared(line, person):
-                await session.delete(line)
+        changed: list[Changed] = []
+        while not changed and (found := await rows.changed_people(session, row, RECOMPARED)):
+            revived = await _revived(session, row, [line for line, _ in found if not _has_change(line)])
+            for line, person in found:
+                if _has_change(line):
+                    changed.append(Changed(line.name, person.changed_by_name if person else ""))
+                if person is None:
+                    line.fault = LineFault.UNKNOWN
+                elif line.number not in revived and _has_change(line) and not _recompared(line, person):
+                    await session.delete(line)
+            row.figures = {**row.figures, "unchanged": row.figures["unchanged"] - len(revived)}
+            await session.flush()
         for line, account in await rows.unusable_accounts(session, row, RECOMPARED):
             changed.append(Changed(line.name, ""))
             line.fault, line.detail = _fault_of(account), line.account
@@ -190,6 +181,42 @@ class PeopleImporter:
             line.fault, line.detail = LineFault.TAKEN, other.name or other.address
         await session.flush()
         return changed
+
+
+async def _known(session: AsyncSession, integration_id: str, wishes: Sequence[Wish]) -> Known:
+    """What these lines are compared with."""
+    state = await directory.get_state(session, integration_id)
+    known = Known(await rows.people_named(session, integration_id, looked_for(wishes)))
+    given = {
+        key_of(wish.account)
+        for wish in wishes
+        if wish.account and any(is_match_wished(wish, one) for one in known.named(wish))
+    }
+    if not given:
+        return known
+    accounts = await rows.accounts_named(session, integration_id, given)
+    owners = await rows.owners_of(session, integration_id, {one.user_id for one in accounts})
+    return Known(known.people, accounts, owners, is_read=bool(state and state.whole_at))
+
+
+async def _revived(session: AsyncSession, row: PeopleImport, same: Sequence[PeopleImportLine]) -> set[int]:
+    """Compare lines that changed nothing again; returns the numbers of those that do now, or cannot any more."""
+    wishes = [Wish(line.number, line.person_id, **json.loads(line.detail)) for line in same]
+    known, lines, revived = await _known(session, row.integration_id, wishes), Lines(), set[int]()
+    for line, wish in zip(same, wishes, strict=True):
+        made = lines.judge(wish, known)
+        line.choices = made.choices
+        if made.changes or made.fault:
+            values = _row(row.id, wish, made)
+            line.sqlmodel_update(
+                {name: values[name] for name in ("excluded", "match", "user_id", "account", "fault", "detail")}
+            )
+            revived.add(line.number)
+    return revived
+
+
+def _has_change(line: PeopleImportLine) -> bool:
+    return line.excluded is not None or bool(line.match or line.fault)
 
 
 def _recompared(line: PeopleImportLine, person: Person) -> bool:
@@ -220,8 +247,11 @@ async def _mine(
     return row
 
 
-def _row(import_id: str, line: ImportLine) -> dict[str, object]:
+def _row(import_id: str, wish: Wish, line: ImportLine) -> dict[str, object]:
+    """A line as it is stored: of one that changes nothing, with its wish."""
     values = {name: getattr(line, name) for name in LINE_FIELDS}
+    if not line.changes and not line.fault:
+        values["detail"] = json.dumps({name: getattr(wish, name) for name in WISHED})
     return {**values, "import_id": import_id, "match": line.match or "", "fault": line.fault or ""}
 
 

@@ -17,6 +17,7 @@ class FileFault(StrEnum):
     NO_PERSON = "no_person"
     NO_WISH = "no_wish"
     QUOTES = "quotes"
+    LINE_TOO_LONG = "line_too_long"
     TOO_MANY_LINES = "too_many_lines"
     TOO_LARGE = "too_large"
     FOREIGN_HOST = "foreign_host"

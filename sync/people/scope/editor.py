@@ -1,8 +1,12 @@
 """Who is shown, as an administrator chooses it: tried on everyone before it is stored, and put into effect."""
 
+from dataclasses import replace
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
 from storage.queries import integrations
-from storage.queries.people import groups, people, scope
-from storage.queries.people.scope import Rules
+from storage.queries.people import groups, scope
+from storage.queries.people.scope import Rules, Trial
 from sync.audit import Act, AuditLog, Subject
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
@@ -35,12 +39,10 @@ class ScopeEditor:
             integration = await owned(session, owner_tenant, integration_id)
             known = await groups.known(session, integration_id)
             found = await scope.sites(session, integration_id, SITES)
-            counts = await people.counts(session, integration_id, ())
+            _, _, shown = await scope.figures(session, scope.rules_of(integration))
         now = scope_of(integration.scope)
         unread = [UnreadGroup(each.name, each.read_at) for each in known.values() if each.fault]
-        return ScopeView(
-            now, integration.revision, counts.matched, tuple(Site(*site) for site in found), tuple(unread)
-        )
+        return ScopeView(now, integration.revision, shown, tuple(Site(*site) for site in found), tuple(unread))
 
     async def group(self, owner_tenant: str, integration_id: str, typed: str) -> Rule:
         """A rule for the group with this name or object id. Raises ``RuleRefused`` and ``SyncError``."""
@@ -60,8 +62,7 @@ class ScopeEditor:
         async with self._database.session() as session:
             await owned(session, owner_tenant, integration_id)
             come, go, shown = await scope.figures(session, rules)
-            first = {side: await scope.changed(session, rules, side, "", NAMED) for side in Side}
-        return Changes(come, go, shown, someones(first[Side.COME]), someones(first[Side.GO]))
+            return await first_changed(session, rules, Changes(come, go, shown))
 
     async def page(
         self, owner_tenant: str, integration_id: str, wanted: Scope, side: Side, after: str
@@ -89,6 +90,15 @@ class ScopeEditor:
         if await judge_everyone(self._database, integration_id, self._clock):
             await self._jobs.defer(PUSH, integration_id)
             await self._jobs.defer(PUSH_STATUS_MESSAGE, integration_id)
+
+
+async def first_changed(session: AsyncSession, trial: Trial, changes: Changes) -> Changes:
+    """The counted changes with the first people of each side by name."""
+    come, go = [
+        someones(await scope.changed(session, trial, side, "", NAMED)) if count else ()
+        for side, count in ((Side.COME, changes.come), (Side.GO, changes.go))
+    ]
+    return replace(changes, first_come=come, first_go=go)
 
 
 def _rules(integration_id: str, wanted: Scope) -> Rules:

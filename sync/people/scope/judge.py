@@ -11,7 +11,6 @@ from storage.database import Database
 from storage.queries import integrations
 from storage.queries.people import mapping, scope
 from storage.tables.integrations import Integration
-from sync.domain.presence import STALE_AFTER
 from sync.presence.further_mappings import stored_mappings
 
 SLICE = 500
@@ -25,8 +24,7 @@ async def judge(session: AsyncSession, integration: Integration, clock: Clock, *
 
 async def _judge(session: AsyncSession, integration: Integration, now: datetime, *who: ColumnElement[bool]) -> None:
     await scope.judge(session, scope.rules_of(integration), now, *who)
-    mappings, stale = stored_mappings(integration), now - STALE_AFTER
-    await mapping.apply(session, integration, mappings, current_cause(), now, stale, *who)
+    await mapping.apply(session, integration, stored_mappings(integration), current_cause(), now, *who)
 
 
 async def judge_everyone(database: Database, integration_id: str, clock: Clock) -> bool:

@@ -33,12 +33,12 @@ def samples(texts: Texts) -> Iterator[tuple[str, Card]]:
 def _people(texts: Texts) -> Iterator[tuple[str, Card]]:
     owner = member(Role.OWNER, invited_by="", invited_by_name="")
     invited = member(Role.VIEWER, user_object_id=None, address="rui.costa@valeverde.example", name="")
-    void = member(Role.ADMINISTRATOR, user_object_id=None, invited_at=NOW - timedelta(days=31))
+    void = member(Role.ADMINISTRATOR, user_object_id=None, name="Tomás Reis", invited_at=NOW - timedelta(days=31))
     worst = [member(Role.VIEWER, name=LONG, invited_by_name=LONG, id=f"{n:032}") for n in range(admins.PAGE * 3)]
     yield "admins", admins.listed(texts, ["Ana Martins"], [owner, invited, void], 0, NOW)
     yield "admins_setting_only", admins.listed(texts, ["Ana Martins"], [], 0, NOW)
     yield "admins_worst", admins.listed(texts, [LONG] * 40, worst, 1, NOW, "admins.removed")
-    yield "admins_one", admins.one(texts, owner, NOW, done="admins.changed")
+    yield "admins_one", admins.one(texts, member(Role.OWNER), NOW, done="admins.changed")
     yield "admins_last_owner", admins.one(texts, owner, NOW, refusal="last_owner")
     yield "admins_meanwhile", admins.one(texts, invited, NOW, refusal="meanwhile")
     yield "admins_one_worst", admins.one(texts, member(Role.VIEWER, name=LONG, address=LONG), NOW)

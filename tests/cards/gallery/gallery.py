@@ -1,14 +1,19 @@
 """Every card in every distinct state, with sample data, the largest included: for tests and for pictures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from types import MappingProxyType
 
 from bot.activity import Card
 from bot.cards import help as help_cards
 from bot.cards import welcome
+from bot.cards.credentials import certificate
+from bot.cards.credentials import rotation as rotation_cards
 from bot.cards.field_errors import FormError, Link, Links, form_error
 from bot.cards.health import connection_test
+from bot.cards.health.remedies import CHANGES_CREDENTIAL
 from bot.cards.health.status import StatusView, status_card
 from bot.cards.help import HelpLine
 from bot.cards.integrations import listing as integrations
@@ -16,12 +21,15 @@ from bot.cards.parts import with_banner
 from bot.cards.presence import preview
 from bot.cards.setup import forms as setup_forms
 from bot.cards.setup import steps as setup
+from bot.cards.validation import failed_check
 from bot.cards.welcome import Existing
 from bot.commands import COMMANDS
 from bot.commands.help import GROUPS
-from bot.languages import Texts
+from bot.commands.setup.steps import REGION_MAY_HELP
+from bot.languages import Language, Texts, load_texts
 from sync.domain.errors import OUTAGES, CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import (
+    CredentialKind,
     Delay,
     ExpirySource,
     Freshness,
@@ -37,7 +45,13 @@ from sync.domain.model import (
     WouldSend,
 )
 from sync.domain.presence import Effect, LineState, Presence
+from sync.domain.rotation import CredentialChoices
 from tests.cards.gallery import access, management, notice, people, report, rotation, scope, update
+
+NOT_IN_SETUP = frozenset(
+    {Fault.GRAPH_SECRETS_FORBIDDEN, Fault.GRAPH_SECRET_TOO_LONG, Fault.GRAPH_ROTATION_FORBIDDEN}
+)
+"""What only a rotation by the bot meets."""
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LINKS = Links()
@@ -70,6 +84,12 @@ VALUES = {
 }
 
 
+@cache
+def gallery_in(language: Language) -> Mapping[str, Card]:
+    """The cards by name, made once; no test changes them."""
+    return gallery(load_texts()[language])
+
+
 def gallery(texts: Texts) -> dict[str, Card]:
     """The cards by name, in the language of ``texts``."""
     return dict(
@@ -93,7 +113,7 @@ def gallery(texts: Texts) -> dict[str, Card]:
 
 
 def _forbidden(texts: Texts) -> FormError:
-    return replace(form_error(example(Fault.GRAPH_ROTATION_FORBIDDEN), texts, LINKS), field="")
+    return replace(form_error(example(Fault.GRAPH_ROTATION_FORBIDDEN), texts, LINKS, GUID), field="")
 
 
 def _meeting(texts: Texts) -> Iterator[tuple[str, Card]]:
@@ -144,6 +164,7 @@ def _setup(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "setup_checking_people", setup.checking(texts, 3, "people")
     new = {"tenant_id": GUID, **dict.fromkeys(("name", "account_name"), "Contoso Telephony"), "people": "27"}
     yield "setup_microsoft", setup_forms.microsoft_form(texts, "draft", new, LINKS)
+    yield "setup_microsoft_no_users", setup_forms.microsoft_form(texts, "draft", {**new, "people": "0"}, LINKS)
     yield "setup_microsoft_kept", setup_forms.microsoft_form(texts, "draft", VALUES, LINKS, kept=True)
     wrong = {**dict.fromkeys(VALUES, LONG[:60]), "people": "27"}
     yield (
@@ -161,16 +182,29 @@ def _typed(key: str, texts: Texts) -> str:
 
 
 def _every_field(texts: Texts) -> list[FormError]:
-    sentence, remedy = texts("check.guid"), texts("check.guid.remedy")
-    fields = ("", "name", "tenant_id", "client_id", "client_secret", "expires_on")
-    return [FormError(sentence, remedy, field=field) for field in fields]
+    checks = {"name": "name_taken", "tenant_id": "guid", "client_id": "guid"}
+    checks |= {"client_secret": "secret_is_id", "expires_on": "past"}
+    whole = replace(form_error(example(Fault.GRAPH_THROTTLED), texts, LINKS), field="", link=None)
+    return [whole, *(failed_check(texts, check, field) for field, check in checks.items())]
 
 
 def _faults(texts: Texts) -> Iterator[tuple[str, Card]]:
+    one, region = integration(), {**VALUES, "ask_region": "yes"}
     for fault in Fault:
-        said = form_error(example(fault), texts, LINKS, GUID)
-        if fault.startswith("cloudlink."):
-            values = {**VALUES, "ask_region": "yes"}
+        error = example(fault)
+        said = form_error(error, texts, LINKS, GUID)
+        if fault in NOT_IN_SETUP:
+            failed = replace(rotation.FAILED, error=error)
+            yield f"fault_{fault}", rotation_cards.failed(texts, one, failed, said)
+        elif fault in CHANGES_CREDENTIAL:
+            is_own = fault.startswith("entra.certificate")
+            of = replace(one, credential=CredentialKind.CERTIFICATE) if is_own else one
+            yield f"fault_{fault}", certificate.choose(texts, of, CredentialChoices(True, True), said)
+        elif fault.startswith("cloudlink.way_in"):
+            tried = [Probe(Service.CLOUDLINK, "way_in", 3.2, error)]
+            yield f"fault_{fault}", connection_test.tested(texts, one, tried, {0: said}, "")
+        elif fault.startswith("cloudlink."):
+            values = region if fault in REGION_MAY_HELP else VALUES
             yield f"fault_{fault}", setup_forms.cloudlink_form(texts, "draft", values, LINKS, form_errors=[said])
         else:
             yield f"fault_{fault}", setup_forms.microsoft_form(texts, "draft", VALUES, LINKS, form_errors=[said])
@@ -184,13 +218,17 @@ def example(fault: Fault) -> SyncError:
     """An error of a service, with all the context it can have."""
     if fault in OUTAGES or fault.value.endswith("list_too_long"):
         return ServiceUnavailable(fault, 30.0, status=503, address="https://bot.contoso.example")
-    context = {Fault.GRAPH_CONSENT_MISSING: {"permissions": "User.Read.All, Presence.ReadWrite.All"}}
+    context: dict[Fault, dict[str, str | int]] = {
+        Fault.GRAPH_CONSENT_MISSING: {"permissions": "User.Read.All, Presence.ReadWrite.All"},
+        Fault.ENTRA_CERTIFICATE_UNKNOWN: {"code": 700027, "thumbprint": "ABABABAB"},
+        Fault.ENTRA_CERTIFICATE_EXPIRED: {"code": 1000502, "thumbprint": "ABABABAB"},
+    }
     return CredentialsWrong(fault, **context.get(fault, {"code": 7000215}))
 
 
 def _enabling(texts: Texts) -> Iterator[tuple[str, Card]]:
-    one = integration(enabled=False)
-    small = Preview(25, _people(2, "Ada Example"), _on_the_phone(1, "Ben Example"), ("Ben Example",) * 25)
+    one, bens = integration(enabled=False), tuple(f"Ben Example {number}" for number in range(1, 26))
+    small = Preview(25, _people(2, "Ada Example"), _on_the_phone(1, "Ben Example"), bens)
     large = Preview(14_000, _people(1_000, LONG), _on_the_phone(400, LONG), (LONG,) * 14_000)
     yield "preview", preview.preview_card(texts, one, small, wizard=True)
     yield "preview_everybody", preview.preview_card(texts, one, Preview(25, (), ()))
@@ -221,12 +259,17 @@ def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
     )
     for freshness in Freshness:
         yield f"status_{freshness}", _status(texts, [None, None, None], freshness=freshness)
+    yield "status_waiting", _status(texts, [None, None, None], many=WAITING)
     yield "status_read_back", _status(texts, [None, None, None], many=MANY)
     yield "status_read_back_all", _status(texts, [None, None, None], many=replace(MANY, proof=PROOF))
+    failed = replace(MANY, proof=replace(SEEN, read_at=NOW - timedelta(minutes=11), failed=True))
+    yield "status_read_back_failed", _status(texts, [None, None, None], many=failed)
     refused = replace(MANY, proof=Proof(NOW, refused=True))
     yield "status_read_back_refused", _status(texts, [None, None, None], many=refused)
     wrong, unavailable = example(Fault.ENTRA_SECRET_EXPIRED), example(Fault.CLOUDLINK_UNREACHABLE)
     yield "status_lists_shrunk", _status(texts, [None, None, None], shrunk=True)
+    yield "status_checking", _status(texts, [None, ServiceUnavailable(Fault.ENTRA_SECRET_EXPIRED), None])
+    yield "status_answered", _status(texts, [None, None, None], answered=ANSWERED)
     yield "status_closed", _status(texts, [None, None, None], closed=True)
     yield "status_closed_delayed", _status(texts, [unavailable, None, None], closed=True)
     yield "status_closed_expired", _status(texts, [None, wrong, None], closed=True)
@@ -245,20 +288,30 @@ def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
         Probe(Service.CLOUDLINK, "users", 12.6),
         Probe(Service.GRAPH, "presence", 0.1),
     ]
-    yield "tested", connection_test.tested(texts, integration(), steps, {})
+    yield "tested", connection_test.tested(texts, integration(), steps, {}, "")
     untried = [
         *steps[:2],
         Probe(Service.CLOUDLINK, "way_in", tried=False),
         Probe(Service.GRAPH, "presence", tried=False),
     ]
-    yield "tested_some", connection_test.tested(texts, integration(), untried, {})
+    yield "tested_some", connection_test.tested(texts, integration(), untried, {}, "")
+    empty = [replace(steps[1], count=0), steps[2]]
+    yield (
+        "tested_unproven",
+        connection_test.tested(texts, integration(), empty, {}, texts("status.polling.no_event")),
+    )
     closed = example(Fault.CLOUDLINK_WAY_IN_CLOSED)
     at_home = [*steps[:2], Probe(Service.CLOUDLINK, "way_in", 3.2, closed), steps[2]]
     in_words = {2: form_error(closed, texts, LINKS)}
-    yield "tested_way_in_closed", connection_test.tested(texts, integration(), at_home, in_words)
-    failing = [Probe(service, "token", 10.0, wrong) for service in Service] * 3
-    form_errors = {place: form_error(wrong, texts, LINKS, GUID) for place in range(len(failing))}
-    yield "tested_failing", connection_test.tested(texts, integration(), failing, form_errors)
+    yield "tested_way_in_closed", connection_test.tested(texts, integration(), at_home, in_words, "")
+    down = example(Fault.CLOUDLINK_UNREACHABLE)
+    errors = (down, wrong, wrong)
+    failing = [Probe(service, "token", 10.0, error) for service, error in zip(Service, errors, strict=True)]
+    failing += [Probe(Service.CLOUDLINK, step, 10.0, down) for step in ("users", "way_in")]
+    form_errors = {
+        place: form_error(probe.error, texts, LINKS, GUID) for place, probe in enumerate(failing) if probe.error
+    }
+    yield "tested_failing", connection_test.tested(texts, integration(), failing, form_errors, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +331,9 @@ class Figures:
         return self.matched + sum(count for _, count in self.left_out)
 
 
-FEW = Figures(25, 3, 1, Proof(NOW, 3, 3), Delay(0.14, 0.42, 88))
+ANSWERED = {Service.CLOUDLINK: NOW - timedelta(minutes=4), Service.GRAPH: NOW - timedelta(minutes=9)}
+FEW = Figures(25, 3, 0, Proof(NOW, 3, 3), Delay(0.14, 0.42, 88))
+WAITING = replace(FEW, in_a_call=4, waiting=1, proof=Proof(NOW))
 MANY = Figures(400, 88, 0, SEEN, Delay(0.14, 0.42, 1_240))
 
 
@@ -293,6 +348,7 @@ def _status(
     name: str = "Head office",
     closed: bool = False,
     shrunk: bool = False,
+    answered: Mapping[Service, datetime] = MappingProxyType({}),
 ) -> Card:
     """A fault began 12 minutes ago, after the last change."""
     since, is_faulty = NOW - timedelta(minutes=12), any(errors)
@@ -317,17 +373,18 @@ def _status(
         proof=many.proof,
         delay=many.delay,
         shown_since=NOW - timedelta(days=8) if enabled and not is_faulty else None,
-        shown_now=many.in_a_call if enabled else 0,
-        missing=many.waiting if enabled else 0,
-        lists_shrunk=({"people": 28, "before": 28, "side": "cloudlink"},) if shrunk else (),
+        shown_now=many.in_a_call - many.waiting if enabled and not closed else 0,
+        missing=many.waiting if enabled and not closed else 0,
+        lists_shrunk=({"people": 12, "before": 25, "side": "cloudlink"},) if shrunk else (),
         groups_unread=({"groups": 2, "names": "Sales, Vendas & Marketing"},) if shrunk else (),
-        day=report.day() if enabled else (),
+        day=report.day() if enabled and not closed else (),
+        answered=answered,
     )
     return status_card(texts, StatusView(sample, LINKS, NOW, "Europe/Lisbon", "29:reader", may_edit=True))
 
 
 def _things(texts: Texts) -> Iterator[tuple[str, Card]]:
-    one, off = integration(), integration(enabled=False, expires=None)
+    one, off = integration(), integration(enabled=False, expires=None, name="Porto office", identity="f" * 32)
     many = [integration(name=LONG, identity=f"{number:032}") for number in range(200)]
     yield "none_yet", integrations.none_yet(texts)
     service_health = tuple(ServiceHealth(service) for service in Service)
@@ -336,7 +393,10 @@ def _things(texts: Texts) -> Iterator[tuple[str, Card]]:
     page = many[: integrations.SHOWN]
     yield "listed_many", integrations.listed(texts, page, {view.id: dark for view in page}, 200, page=3)
     yield "integration", integrations.one(texts, sample_status(one, service_health), NOW)
-    yield "integration_paused", integrations.one(texts, sample_status(off, dark), NOW)
+    yield (
+        "integration_paused",
+        integrations.one(texts, sample_status(off, (service_health[0], dark[1], service_health[2])), NOW),
+    )
     yield "pick", integrations.pick(texts, [one, off], "status.show", _typed("status", texts))
     yield "pick_many", integrations.pick(texts, many, "status.show", _typed("status", texts))
     yield "disable_asked", integrations.disable_asked(texts, one)
@@ -366,7 +426,7 @@ def integration(
 
 
 def sample_status(view: IntegrationView, service_health: tuple[ServiceHealth, ...]) -> Status:
-    return Status(view, service_health, 27, 25, 3, 1, NOW - timedelta(minutes=3), Freshness.LIVE, 1, ())
+    return Status(view, service_health, 27, 25, 3, 0, NOW - timedelta(minutes=3), Freshness.LIVE, 1, ())
 
 
 def _people(count: int, name: str) -> tuple[UnmatchedPerson, ...]:

@@ -25,7 +25,7 @@ from sync.domain.model import BOT, Concerned, FurtherMapping, IntegrationView, R
 from sync.domain.presence import BUSY_LINES, LineState, Presence
 from sync.domain.schedule import WEEKS, Period, Preset, Schedule
 from sync.integrations.mapping_editor import SHOWN
-from sync.presence.mapping import QUIET, chosen_by
+from sync.presence.mapping import QUIET, Leave, chosen_by
 from sync.presence.status_message_plan import texts_of
 
 ZONE = "Europe/Lisbon"
@@ -64,10 +64,13 @@ def _editing(texts: Texts, one: IntegrationView, wrong: list[FormError]) -> Iter
     refused = form_error(CredentialsWrong(Fault.CLOUDLINK_REFUSED), texts, Links())
     yield "edit_cloudlink_refused", edit.cloudlink_form(texts, one, VALUES, [refused])
     yield "edit_teams", edit.teams_form(texts, one)
-    yield "edit_teams_all_wrong", edit.teams_form(texts, replace(one, secret_expires_on=None), VALUES, wrong)
+    mistaken = {**VALUES, "tenant_id": "contoso", "client_id": "1b2c3d4e", "expires_on": "2026-05-31"}
+    undated = replace(one, secret_expires_on=None)
+    yield "edit_teams_all_wrong", edit.teams_form(texts, undated, mistaken, wrong)
+    ago = texts.when(NOW - timedelta(minutes=3), NOW, ZONE)
     yield (
         "edit_outdated",
-        edit.outdated(texts, one, act("edit_teams", tenant_id=GUID), "Ada", "x"),
+        edit.outdated(texts, one, act("edit_teams", tenant_id=GUID), "Ada", ago),
     )
     yield "edit_outdated_nobody", edit.outdated(texts, one, None, "", "")
 
@@ -92,10 +95,10 @@ def _mapping(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     yield "mapping_added", further.listed(texts, several, {}, said=texts("further.added", name="Board"))
     yield "mapping_further", mapping.form(texts, on, quiet, further=some[0])
     kinds = [(Presence.IN_A_CALL, None), (None, Presence.PRESENTING), (Presence.IN_A_CALL, Presence.PRESENTING)]
-    totals = tuple(Replayed(*kind, 2460, people=14) for kind in kinds)
-    named = tuple(
-        Replayed(*kind, seconds, name="Ana Exemplo") for kind, seconds in zip(kinds, (2460, 20, 90), strict=True)
-    )
+    figures = ((2460, 14), (300, 2), (7200, 9))
+    totals = tuple(Replayed(*kind, *figure) for kind, figure in zip(kinds, figures, strict=True))
+    whose = zip(kinds, ((1200, "Ana Exemplo"), (240, "Rui Exemplo"), (1800, "Eva Exemplo")), strict=True)
+    named = tuple(Replayed(*kind, seconds, name=name) for kind, (seconds, name) in whose)
     replay = Replay(date(2026, 11, 21), totals, named)
     yield "mapping_replayed", mapping.form(texts, on, quiet, mapping.Preview(2, first, replay))
     worst = replace(replay, first=tuple(replace(each, name=LONG) for each in (*named, *named[:2])), is_today=True)
@@ -105,6 +108,9 @@ def _mapping(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     )
     nothing = mapping.Preview(0, [], Replay(date(2026, 11, 21)))
     yield "mapping_replayed_nothing", mapping.form(texts, on, quiet, nothing)
+    resting = {LineState.IDLE: busy, LineState.ON_HOLD: None, LineState.DO_NOT_DISTURB: Leave.ALONE}
+    free = [Concerned(name, LineState.IDLE, None, busy) for name in ("Ana Lima", "Rui Melo")]
+    yield "mapping_more", mapping.form(texts, on, {**defaults, **resting}, mapping.Preview(2, free))
     yield "mapping_refused", mapping.form(texts, on, defaults, is_refused=True)
 
 
@@ -132,7 +138,10 @@ def _schedule(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
 
 
 def _messages(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
-    yield "messages", messages.form(texts, one, texts_of("On the phone", {"ringing": "Phone is ringing"}))
+    yield (
+        "messages",
+        messages.form(texts, one, texts_of(texts("update.3.words"), {"ringing": texts("line.ringing")})),
+    )
     most = dict.fromkeys(BUSY_LINES, "Ş" * messages.MAX_STATUS_TEXT)
     yield "messages_saved", messages.form(texts, replace(one, name=LONG), most, is_saved=True)
     yield "messages_not_installed", messages.not_installed(texts, one)
@@ -155,7 +164,7 @@ def _history(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
         "history_worst",
         history.history_card(texts, [worst] * history.PAGE, 9_999, 40, NOW, ZONE, many, many[3].id),
     )
-    yield "history_last", history.history_card(texts, [*few, act("some_new_act")], 12, 1, NOW, ZONE, [one, other])
+    yield "history_last", history.history_card(texts, [*few, act("some_new_act")], 13, 1, NOW, ZONE, [one, other])
     link = Link(texts("export.download"), f"https://bot.example/exports/{'x' * 400}")
     yield "export", history.export_card(texts, 12, link)
     yield "export_no_link", history.export_card(texts, 0, None)

@@ -7,8 +7,9 @@ from typing import Any
 
 from bot.activity import Card
 from bot.cards.field_errors import Link, Links
-from bot.cards.health import notices
-from bot.cards.health.notices import AlertsView, Done, Listener, NoticeView
+from bot.cards.health import alerts, notices
+from bot.cards.health.alerts import AlertsView, Listener
+from bot.cards.health.notices import Done, NoticeView
 from bot.languages import Texts
 from bot.languages.quiet_hours import ZONES
 from sync.domain.errors import OUTAGES, Fault
@@ -23,6 +24,8 @@ from sync.problems.incidents import (
     LISTS,
     LISTS_SHRUNK,
     PEOPLE,
+    SUBSCRIPTION,
+    SUBSCRIPTION_REFUSED,
     UNMATCHED_RISING,
 )
 from sync.problems.notice_plan import CLEAR, EXPIRY, PROBLEM, ROTATION, UPDATE
@@ -39,6 +42,7 @@ OWN = (
     (GROUPS, GROUPS_UNREAD, {"groups": 2, "names": "Sales, Vendas & Marketing"}),
     (CLOCK, CLOCK_SKEWED, {"minutes": 9}),
     (EVENTS, EVENTS_MISSED, {"calls": 12}),
+    (SUBSCRIPTION, SUBSCRIPTION_REFUSED, {"calls": 0}),
 )
 CLOSINGS = (
     ("replaced", "replaced", ""),
@@ -51,22 +55,28 @@ CLOSINGS = (
 )
 
 
+ROTATING = frozenset({Fault.GRAPH_SECRETS_FORBIDDEN, Fault.GRAPH_SECRET_TOO_LONG, Fault.GRAPH_ROTATION_FORBIDDEN})
+"""What only a rotation by the bot meets: presence works meanwhile."""
+
+
 def samples(texts: Texts) -> Iterator[tuple[str, Card]]:
     """The cards by name."""
     for name, one in (*_warnings(texts), *_problems(), *_news()):
         yield f"notice_{name}", notices.notice_card(texts, one, NOW)
     for name, how, by in CLOSINGS:
-        yield f"notice_closed_{name}", notices.closed_card(texts, notice(EXPIRY), Done(how, by, NOW))
+        about = notice(PROBLEM, _problem(Fault.GRAPH_CONSENT_MISSING)) if how == "healed" else notice(EXPIRY)
+        yield f"notice_closed_{name}", notices.closed_card(texts, about, Done(how, by, NOW))
     in_channel = notice(EXPIRY, chat_link=_way_in(texts))
     yield "notice_closed_channel", notices.closed_card(texts, in_channel, Done("replaced", LONG, NOW))
     yield "notice_reminded", notices.reminded(texts, date(2026, 11, 23))
-    yield "notice_told", notices.recipients_card(texts, "Head office", listeners(1))
-    yield "notice_told_most", notices.recipients_card(texts, LONG, listeners(200))
-    yield "alerts", notices.alerts(texts, view(1))
-    yield "alerts_none", notices.alerts(texts, view(0), "alerts.both_times")
-    yield "alerts_most", notices.alerts(texts, view(100), "alerts.saved")
-    yield "channel_on", notices.channel_answer(texts, True)
-    yield "channel_off", notices.channel_answer(texts, False)
+    yield "notice_told", alerts.recipients_card(texts, "Head office", listeners(1))
+    yield "notice_told_most", alerts.recipients_card(texts, LONG, listeners(200))
+    yield "alerts", alerts.alerts_card(texts, view(1))
+    yield "alerts_none", alerts.alerts_card(texts, replace(view(0), quiet_until=""), "alerts.both_times")
+    yield "alerts_most", alerts.alerts_card(texts, view(100), "alerts.saved")
+    yield "channel_on", alerts.channel_answer(texts, True)
+    yield "channel_off", alerts.channel_answer(texts, False)
+    yield "channel_refused", alerts.channel_refused(texts, 20)
 
 
 def _warnings(texts: Texts) -> Iterator[tuple[str, NoticeView]]:
@@ -79,7 +89,7 @@ def _warnings(texts: Texts) -> Iterator[tuple[str, NoticeView]]:
 
 
 def _problems() -> Iterator[tuple[str, NoticeView]]:
-    for fault in Fault:
+    for fault in (one for one in Fault if one not in ROTATING):
         yield f"{fault}", notice(PROBLEM, _problem(fault))
         yield f"clear_{fault}", notice(CLEAR, _problem(fault))
     for of in (Service.ENTRA, Service.CLOUDLINK):
@@ -93,8 +103,11 @@ def _problems() -> Iterator[tuple[str, NoticeView]]:
 
 def _news() -> Iterator[tuple[str, NoticeView]]:
     yield "rotation", notice(ROTATION, {**_expires(180), "fault": "", "step": "done"})
-    yield "rotation_failed", notice(ROTATION, {"fault": "graph.forbidden", "step": "failed"})
+    yield "rotation_failed", notice(ROTATION, {"fault": "graph.unreachable", "step": "failed"})
     yield "rotation_failed_unknown", notice(ROTATION, {"fault": "", "step": "failed"})
+    yield "rotation_not_permitted", notice(ROTATION, {"fault": "graph.rotation_forbidden", "step": "failed"})
+    yield "rotation_old_left", notice(ROTATION, {**_expires(180), "step": "done", "old_left": "refused"})
+    yield "rotation_old_left_shared", notice(ROTATION, {**_expires(180), "step": "done", "old_left": "shared"})
     yield "rotation_forbidden", notice(ROTATION, {"fault": "graph.secrets_forbidden", "step": "failed"})
     yield "update", notice(UPDATE, {"version": 2})
 
@@ -127,7 +140,8 @@ def view(count: int) -> AlertsView:
     """Alert settings with ``count`` integrations; of many, with a time zone that is not in the list."""
     integrations = [(f"{place:032}", LONG if place else "Head office", place % 2 == 0) for place in range(count)]
     zone = "Europe/Lisbon" if count == 1 else "America/Argentina/Ushuaia"
-    return AlertsView(integrations, "22:00", "07:30", zone, ZONES, listeners(count))
+    reached = [one for one in listeners(count) if one.state in ("listening", "unreachable")]
+    return AlertsView(integrations, "22:00", "07:30", zone, ZONES, reached)
 
 
 def _expires(days: int) -> dict[str, str]:
@@ -149,6 +163,8 @@ def _problem(fault: Fault) -> dict[str, Any]:
         "address": ADDRESS,
         "status": 503,
     }
+    if fault in (Fault.ENTRA_CERTIFICATE_UNKNOWN, Fault.ENTRA_CERTIFICATE_EXPIRED):
+        context["thumbprint"] = "ABABABAB"
     return {**_over(), "service": service, "fault": fault.value, "lasting": lasting, "context": context}
 
 

@@ -93,6 +93,10 @@ def _lists(texts: Texts, one: IntegrationView, why_typed: str) -> Iterator[tuple
     search = Search(replace(one, name=LONG), PeopleFilter.NOT_SHOWN, LONG[:60])
     yield "people_worst", listing.listed(texts, search, PeoplePage(worst, has_before=True, has_after=True))
     yield "people_which", listing.which(texts, Found(few[:2], has_more=True), "exemplo", "why.show", why_typed)
+    two = [
+        line("Ana Exemplo", id=name, integration=name, **idle) for name in ("Porto Office", "Vale Contact Centre")
+    ]
+    yield "people_which_integration", listing.which(texts, Found(tuple(two)), "ana exemplo", "why.show", why_typed)
     yield "people_nearest", listing.which(texts, Found(nearest=few[:3]), "Sofja", "why.show", why_typed)
     yield "people_none", listing.which(texts, Found(), LONG, "why.show", why_typed)
     yield "people_short", listing.which(texts, Found(is_short=True), "", "why.show", why_typed)
@@ -113,16 +117,29 @@ def _cards(texts: Texts) -> Iterator[tuple[str, Card]]:
     until = NOW + timedelta(hours=3)
     full = PersonCard(line(), devices, SENT, NOW, NOW - timedelta(minutes=3), until, Shown("Busy", "InACall"))
     closed = PersonCard(line(desired=None, shown=None), devices, SENT, NOW, closed_until=NOW + timedelta(hours=21))
+    closed = replace(closed, sent=SENT[2:])
     yield "person", person.person_card(texts, full, NOW, "Europe/Lisbon")
+    of_porto = line(integration="Porto Office")
+    yield "person_integration", person.person_card(texts, replace(full, line=of_porto), NOW, "Europe/Lisbon")
+    forgotten = replace(
+        full, line=line(desired=None, shown=None), devices=(Device("2001", own=True),), is_cleared=True
+    )
+    yield (
+        "person_cleared",
+        person.person_card(texts, replace(forgotten, sent=SENT[2:]), NOW, "Europe/Lisbon", "clear"),
+    )
     yield "person_closed", person.person_card(texts, closed, NOW, "UTC", "include")
-    out = replace(full, line=line(excluded=True), sent=(), devices=(), read=None)
+    out = replace(full, line=line(excluded=True, desired=None), read=None)
     yield "person_excluded", person.person_card(texts, out, NOW, "UTC", "exclude")
     by_hand = line(by_hand=True, changed_by="Ana Lima", changed_at=NOW - timedelta(days=3))
     done = replace(full, line=by_hand, sent=SENT[:1])
     yield "person_meanwhile", person.person_card(texts, done, NOW, "UTC", meanwhile="Ana Lima")
     worst = line(LONG, address=LONG, left_out=Unmatched.AMBIGUOUS, is_matched=False, extension=LONG[:20])
-    yield "person_worst", person.person_card(texts, replace(full, line=worst, devices=devices * 8), NOW, "UTC")
-    yield "person_opted_out", person.person_card(texts, replace(out, line=line(opted_out=True)), NOW, "UTC")
+    worst = replace(worst, desired=None, shown=None)
+    last = replace(full, line=worst, devices=devices * 8, read=None, applied_at=None, sent=SENT[2:])
+    yield "person_worst", person.person_card(texts, last, NOW, "UTC")
+    hidden = replace(out, line=line(opted_out=True, desired=None, shown=None), sent=SENT[2:], applied_at=None)
+    yield "person_opted_out", person.person_card(texts, hidden, NOW, "UTC")
     some = tuple(FurtherMapping(name, name) for name in ("Reception", "Board"))
     mapped = replace(full, line=line(mapping="Board", chosen_mapping="Board"), further=some)
     yield "person_mapped", person.person_card(texts, mapped, NOW, "UTC", "mapping")
@@ -145,23 +162,28 @@ def _imports(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
         ImportLine(7, "p", "Ana Exemplo", 0, match=Matched.MATCH, account="ana@contoso.example"),
         ImportLine(9, "p", "Bea Exemplo", 0, match=Matched.UNMATCH),
     )
-    view = ImportView("i", "i", "people.csv", NOW, Figures(1, 1, 1, 1, 84), lines=changes, has_after=True)
+    view = ImportView("i", "i", "people.csv", NOW, Figures(1, 1, 1, 1, 84), lines=changes)
     yield "import_preview", importing.preview(texts, view)
     changed = (Changed("Gil Exemplo", "Ana Lima"), Changed("Eva Exemplo", ""))
     yield "import_changed", importing.preview(texts, replace(view, changed=changed))
     yield "import_nothing", importing.preview(texts, replace(view, figures=Figures(unchanged=3), lines=()))
     yield "import_done", importing.preview(texts, replace(view, is_done=True, lines=()))
     faults = [ImportLine(at, "p", "Sofia Exemplo", fault=one, detail="7") for at, one in enumerate(LineFault, 2)]
-    yield "import_faulty", importing.preview(texts, replace(view, figures=Figures(faulty=14), lines=faults[:10]))
+    faulty = replace(view, figures=Figures(faulty=len(faults)))
+    yield (
+        "import_faulty",
+        importing.preview(texts, replace(faulty, lines=faults[:10], has_after=True)),
+    )
     view_pasted = replace(view, figures=Figures(faulty=1), lines=faults[:1])
     yield "import_pasted", importing.preview(texts, view_pasted, "Name;Excluded\nÃ;=1\n" * 200)
     yield (
         "import_faulty_more",
-        importing.preview(texts, replace(view, figures=Figures(faulty=14), lines=faults[10:])),
+        importing.preview(texts, replace(faulty, lines=faults[10:], has_before=True)),
     )
     worst = [ImportLine(10**5, "p", LONG, 0, excluded=True, match=Matched.MATCH, account=LONG)] * 10
     names = [Changed(LONG, LONG)] * 200
-    long = replace(view, file=LONG, lines=worst, changed=names, has_before=True)
+    totals = Figures(excluded=100, matched=100, unchanged=84)
+    long = replace(view, file=LONG, lines=worst, changed=names, has_before=True, has_after=True, figures=totals)
     yield "import_worst", importing.preview(texts, long)
     yield "import_gone", importing.gone(texts)
     yield "import_cancelled", importing.cancelled(texts)
@@ -175,6 +197,10 @@ def _reasons(texts: Texts) -> Iterator[tuple[str, Card]]:
         found = explained(CASES[case][1])
         yield f"why_{name}", why.why_card(texts, found, found.at or NOW, "Europe/Lisbon")
     shown = explanation(Reason.SHOWN)
+    of_porto = replace(shown, person=line(integration="Porto Office"))
+    of_vale = replace(explanation(Reason.CLOSED), person=line(integration="Vale Contact Centre"))
+    yield "why_integration", why.why_card(texts, of_porto, shown.at or NOW, "Europe/Lisbon")
+    yield "why_me_twice", why.own_card(texts, [of_porto, of_vale], shown.at or NOW, "UTC")
     yield "why_me", why.own_card(texts, [shown], shown.at or NOW, "UTC")
     opted_out = replace(explanation(Reason.OPTED_OUT), person=line(opted_out=True))
     yield "opt_out", opt_out.choice(texts, [shown])
@@ -190,8 +216,18 @@ def _reasons(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "why_copied", why.copied(texts, lines, line())
 
 
+PLAINEST = {
+    Reason.CREDENTIALS: "expired secret",
+    Reason.PENDING: "on its way",
+    Reason.SHARED: "another integration is stronger",
+}
+"""Of reasons with many cases, the one to show."""
+
+
 def explanation(reason: Reason) -> Explanation:
     """The ladder of a person for whom this is the reason, with what was sent for them."""
+    if reason in PLAINEST:
+        return explained(CASES[PLAINEST[reason]][1])
     return explained(next(facts for of, facts in CASES.values() if of is reason))
 
 

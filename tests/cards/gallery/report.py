@@ -51,12 +51,13 @@ def _drills(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     yield "drill", drill.menu(texts, one)
     for rehearsal, service, fault, lasting in FAILURES:
         facts = {"service": service, "fault": fault, "lasting": lasting, "context": {"calls": 3}}
-        facts |= {"since": (NOW - timedelta(minutes=15)).isoformat(), "ended_at": NOW.isoformat()}
+        began = NOW - timedelta(minutes=15)
+        facts |= {"since": began.isoformat(), "ended_at": NOW.isoformat()}
         error = None if service == EVENTS else error_from(fault, lasting, {})
-        health = tuple(ServiceHealth(each, error if each == service else None, NOW) for each in Service)
+        health = tuple(ServiceHealth(each, error if each == service else None, began) for each in Service)
         freshness = Freshness.MISSED if service == EVENTS else Freshness.LIVE
-        status = Status(one, health, 27, 25, 7, 0, NOW, freshness, 30, (), day=day(), shown_now=7)
-        moments = tuple(Moment(name, 14_400 if name == "kept" else 130) for name in HAPPENS[rehearsal])
+        status = Status(one, health, 27, 25, 7, 0, began, freshness, 30, (), day=day(), shown_now=7)
+        moments = tuple(Moment(name, {"kept": 14_400, "polled": 30}.get(name, 130)) for name in HAPPENS[rehearsal])
         names = ("Ana Lima", "Rui Melo", "Sofia Reis", "Gil Costa", LONG)
         shown = Drill(rehearsal, status, facts, facts, moments, 7, names, 4)
         view = drill.DrillView(shown, StatusView(status, Links(), NOW, "Europe/Lisbon"))
@@ -67,7 +68,7 @@ def _drills(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
 
 def day() -> tuple[Hour, ...]:
     """The last day in eight parts; at night nothing happened."""
-    calls = (0, 2, 48, 71, 39, 64, 22, 5)
+    calls = (64, 39, 5, 0, 0, 2, 48, 71)
     first = NOW - timedelta(hours=23)
     return tuple(
         Hour(first + timedelta(hours=3 * number), count, p50=0.2, p95=0.4 + number % 4 * 0.9)

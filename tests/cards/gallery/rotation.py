@@ -7,8 +7,9 @@ from datetime import UTC, date, datetime
 from bot.activity import Card
 from bot.cards.credentials import certificate, rotation
 from bot.cards.field_errors import FormError, Links, form_error
+from bot.cards.validation import failed_check
 from bot.languages import Texts
-from sync.domain.errors import CredentialsWrong, Fault
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.model import CredentialKind, ExpirySource, IntegrationView
 from sync.domain.rotation import (
     CredentialChoices,
@@ -22,35 +23,46 @@ from sync.domain.rotation import (
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LINKS = Links()
 LONG = "Ş" * 60
+AWAY = ServiceUnavailable(Fault.GRAPH_UNREACHABLE)
 PEM = "-----BEGIN CERTIFICATE-----\n" + ("MIIC" * 16 + "\n") * 40 + "-----END CERTIFICATE-----\n"
 
 
 def samples(texts: Texts, view: IntegrationView, wrong: FormError) -> Iterator[tuple[str, Card]]:
     """``wrong`` is an error of the whole card."""
     values = {"description": view.name, "expires_on": "2027-05-31"}
-    every = [wrong, *(replace(wrong, field=field, link=None) for field in rotation.FIELDS)]
+    late = form_error(AWAY, texts, LINKS, view.client_id)
+    is_id = form_error(CredentialsWrong(Fault.ENTRA_SECRET_IS_ID), texts, LINKS, view.client_id)
+    every = [is_id, failed_check(texts, "past", "expires_on")]
     yield "rotate", rotation.form(texts, view, values, LINKS, offer_for_me=True)
     yield "rotate_worst", rotation.form(texts, replace(view, name=LONG), {}, LINKS, every, offer_for_me=True)
+    nothing = FormError(texts("rotate.nothing_yet"), texts("rotate.nothing_yet.remedy"))
+    yield "rotate_nothing_yet", rotation.form(texts, view, {}, LINKS, [nothing], offer_for_me=True)
     yield "rotate_checking", rotation.checking(texts, view)
-    yield "rotate_swapped", rotation.replaced(texts, view, _rotation(RotationKind.MANUAL, RotationStep.PROVE))
+    yield (
+        "rotate_swapped",
+        rotation.replaced(texts, view, _rotation(RotationKind.MANUAL, RotationStep.PROVE), LINKS),
+    )
     yield (
         "rotate_held_up",
-        rotation.replaced(texts, view, _rotation(RotationKind.MANUAL, RotationStep.WAIT), wrong),
+        rotation.replaced(texts, view, _rotation(RotationKind.MANUAL, RotationStep.WAIT), LINKS, late),
     )
-    yield (
-        "rotate_proven",
-        rotation.replaced(texts, view, replace(_rotation(RotationKind.MANUAL, RotationStep.DONE), expires_on=None)),
-    )
+    proven = replace(_rotation(RotationKind.MANUAL, RotationStep.DONE), expires_on=None)
+    yield "rotate_proven", rotation.replaced(texts, view, proven, LINKS)
     yield "rotate_for_me", rotation.for_me_asked(texts, view, [])
     yield "rotate_for_me_monitors", rotation.for_me_asked(texts, view, ["Lobby", "Attic", LONG])
     for step in (*rotation.SHOWN_STEPS, RotationStep.DONE, RotationStep.FAILED):
         going = _rotation(RotationKind.ON_REQUEST, step)
-        yield f"rotate_for_me_{step}", rotation.progress(texts, view, going, wrong)
+        going = replace(going, error=AWAY) if step is RotationStep.FAILED else going
+        yield f"rotate_for_me_{step}", rotation.progress(texts, view, going, LINKS, late)
     going = _rotation(RotationKind.ON_REQUEST, RotationStep.SWAP)
-    yield "rotate_for_me_going", rotation.progress(texts, view, going, None)
+    yield "rotate_for_me_going", rotation.progress(texts, view, going, LINKS)
     for why in OldSecretLeft:
         left = replace(_rotation(RotationKind.ON_REQUEST, RotationStep.DONE), old_left=why)
-        yield f"rotate_for_me_old_left_{why}", rotation.progress(texts, view, left, None)
+        sharing = ["Porto office"] if why is OldSecretLeft.SHARED else []
+        yield f"rotate_for_me_old_left_{why}", rotation.progress(texts, view, left, LINKS, sharing=sharing)
+    left = replace(_rotation(RotationKind.ON_REQUEST, RotationStep.DONE), old_left=OldSecretLeft.SHARED)
+    many = ["Porto office", "Lisbon", *[LONG] * 5]
+    yield "rotate_for_me_old_left_shared_many", rotation.progress(texts, view, left, LINKS, sharing=many)
     yield "rotate_under_way", rotation.under_way(texts, view)
     yield "auto_rotate_off", rotation.automatic(texts, view, True, LINKS)
     yield "auto_rotate_on", rotation.automatic(texts, replace(view, auto_rotate=True), True, LINKS)
@@ -63,31 +75,33 @@ def samples(texts: Texts, view: IntegrationView, wrong: FormError) -> Iterator[t
 def _certificates(
     texts: Texts, view: IntegrationView, certified: IntegrationView, wrong: FormError
 ) -> Iterator[tuple[str, Card]]:
+    refused = CredentialsWrong(Fault.ENTRA_CERTIFICATE_UNKNOWN, thumbprint="ABABABAB")
+    unknown = form_error(refused, texts, LINKS, view.client_id)
     yield "certificate", certificate.choose(texts, view, CredentialChoices(False, False))
-    yield "certificate_all", certificate.choose(texts, certified, CredentialChoices(True, True), wrong)
+    yield "certificate_all", certificate.choose(texts, certified, CredentialChoices(True, True), unknown)
     made = NewCertificate(PEM, "AB" * 20, date(2027, 11, 22))
     yield "certificate_upload", certificate.handed_out(texts, view, made, LINKS)
     file = "https://bot.example/certificates/x"
     yield "certificate_file", certificate.handed_out(texts, view, made, LINKS, file)
     yield (
         "certificate_upload_wrong",
-        certificate.handed_out(texts, replace(view, name=LONG), made, LINKS, "", wrong),
+        certificate.handed_out(texts, replace(view, name=LONG), made, LINKS, "", unknown),
     )
     for kind in (CredentialKind.CERTIFICATE, CredentialKind.FEDERATED):
         done = replace(_rotation(RotationKind.MANUAL, RotationStep.DONE), credential=kind)
         done = replace(done, expires_on=None) if kind is CredentialKind.FEDERATED else done
-        yield f"certificate_now_{kind}", certificate.progress(texts, view, done)
-    unknown = form_error(CredentialsWrong(Fault.ENTRA_CERTIFICATE_UNKNOWN), texts, LINKS)
+        yield f"certificate_now_{kind}", certificate.progress(texts, view, done, LINKS)
     over = _rotation(RotationKind.MANUAL, RotationStep.FAILED)
-    yield "certificate_failed", certificate.progress(texts, view, over, unknown)
+    yield "certificate_failed", certificate.progress(texts, view, over, LINKS, unknown)
     waits = _rotation(RotationKind.MANUAL, RotationStep.WAIT)
-    yield "certificate_waits", certificate.progress(texts, view, waits, unknown)
+    yield "certificate_waits", certificate.progress(texts, view, waits, LINKS, unknown)
     yield (
         "certificate_proving",
         certificate.progress(
             texts,
             certified,
             replace(_rotation(RotationKind.MANUAL, RotationStep.PROVE), credential=CredentialKind.CERTIFICATE),
+            LINKS,
         ),
     )
 
@@ -95,3 +109,7 @@ def _certificates(
 def _rotation(kind: RotationKind, step: RotationStep) -> RotationView:
     ended = NOW if step in (RotationStep.DONE, RotationStep.FAILED) else None
     return RotationView("0" * 32, "1" * 32, kind, step, date(2027, 5, 31), None, NOW, ended)
+
+
+FAILED = _rotation(RotationKind.ON_REQUEST, RotationStep.FAILED)
+"""A rotation by the bot that failed; why is added."""

@@ -3,15 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.bot.chat import Chat, open_chat
+from tests.support.bot.chat import Chat, open_chat, open_welcomed_chat
 
 
 @pytest.fixture
 async def chat(tmp_path: Path) -> AsyncIterator[Chat]:
     """A chat that has been welcomed already."""
-    async with open_chat(tmp_path) as opened:
-        await opened.say("hello")
-        opened.shown.clear()
+    async with open_welcomed_chat(tmp_path) as opened:
         yield opened
 
 

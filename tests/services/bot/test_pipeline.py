@@ -117,7 +117,7 @@ async def test_a_user_without_a_role_can_press_nothing(chat: Chat, subtests: pyt
             with subtests.test(verb):
                 card = await chat.act(verb, integration=view.id, typed_name="Head office", language="pt")
                 assert "For administrators only" in words(card)
-                assert buttons(card) == {}
+                assert buttons(card).keys() <= {"command.me"}
                 assert chat.integrations.calls == before
 
 
@@ -272,7 +272,7 @@ async def test_a_slip_of_the_keys_is_understood(chat: Chat) -> None:
 async def test_unclear_words_get_two_commands_to_press(chat: Chat) -> None:
     card = await chat.say("delete history")
     assert card["fallbackText"] == EN("unknown.title")
-    assert list(buttons(card)) == ["command.remove", "command.history", "command.help"]
+    assert list(buttons(card)) == ["command.history", "command.remove", "command.help"]
     assert EN("none.title") in words(await chat.press(card, "command.remove"))
 
 

@@ -22,16 +22,21 @@ ACCEPTED = 202
 class CloudLinkModel:
     """Implements ``sync.domain.services.Phones`` for one account.
 
-    ``missed`` are the people of whom an event was lost and nobody knows; ``known`` the pairs of person and
-    extension of which an event was accepted.
+    ``missed`` are the people of whom an event was lost and nobody knows; ``offered`` those of whom one reached a
+    process; ``known`` the pairs of person and extension of which an event was accepted. ``heard`` is when what
+    last arrived of a person was said: the machine may sleep between an answer and its arrival. ``was_listed``: a
+    whole list of users was read, so that an empty one is not believed.
     """
 
     def __init__(self, world: World, phones: PhoneSystem) -> None:
         self.world = world
         self.phones = phones
+        self.was_listed = False
         self.subscribed: dict[str, str] = {}
         self.missed: set[str] = set()
+        self.offered: set[str] = set()
         self.known: set[tuple[str, str]] = set()
+        self.heard: dict[str, float] = {}
         self.down_until = 0.0
         self.refuses_until = 0.0
         self.away_until = 0.0
@@ -52,15 +57,16 @@ class CloudLinkModel:
     async def users(self) -> list[CloudLinkUser]:
         await self._request()
         found = [
-            CloudLinkUser(each.user_id, each.name, each.address, each.extension)
+            CloudLinkUser(each.user_id, each.name, each.address, each.extension, each.site)
             for each in self.phones.colleagues.values()
         ]
         if self.world.strikes(Kind.LISTS_SHRINK, 0.15):
             self.world.note("the list of users shrinks")
             length = self.world.dice(Kind.LISTS_SHRINK).choice((0, 0, len(found) // 2))
-            if length and self.world.has(Kind.NO_POLLS):
+            if (length or not self.was_listed) and self.world.has(Kind.NO_POLLS):
                 self.missed |= {each.user_id for each in found[length:]}
-            found = found[:length]
+            return found[:length]
+        self.was_listed = True
         return found
 
     async def lines(self, extensions: Sequence[str]) -> list[LineSnapshot]:
@@ -69,9 +75,13 @@ class CloudLinkModel:
             raise ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE)
         found = [self.phones.read(extension) for extension in extensions]
         self.world.note("polled", found)
+        read_at = self.world.time.seconds
         await self._travel()
         if self.world.strikes(Kind.SLOW_POLLS, 0.3):
             await asyncio.sleep(self.world.dice(Kind.SLOW_POLLS).uniform(0.5, 10))
+        for extension in extensions:
+            if device := self.phones.devices.get(extension):
+                self.heard[device.user_id] = max(read_at, self.heard.get(device.user_id, read_at))
         return [parse_snapshot(*each, self._tables) for each in found if each]
 
     async def subscribe(self, webhook_url: str) -> str:
@@ -115,6 +125,18 @@ class CloudLinkModel:
     def is_away(self) -> bool:
         return self.world.time.seconds < self.away_until
 
+    def forget_calls(self) -> None:
+        """The product knows of no call any more: without polls only the next event of each tells it."""
+        if self.world.has(Kind.NO_POLLS):
+            self.missed |= {each.user_id for each in self.phones.devices.values() if not each.is_quiet()}
+
+    def is_out_of_sight(self, user_id: str) -> bool:
+        """Whether this person is on the phone at a device that the product cannot know of: no event named it."""
+        forgets = self.world.kinds & {Kind.LISTS_SHRINK, Kind.PEOPLE_MOVE, Kind.ADMINISTRATOR, Kind.POWER_CUTS}
+        busy = {device.extension for device in self.phones.devices_of(user_id) if not device.is_quiet()}
+        known = set() if forgets else {extension for person, extension in self.known if person == user_id}
+        return bool(busy - known - {self.phones.colleagues[user_id].extension})
+
     def forget_subscriptions(self) -> None:
         self.world.note("the subscriptions vanish")
         self.subscribed.clear()
@@ -123,6 +145,8 @@ class CloudLinkModel:
 
     def _publish(self, event: dict[str, Any]) -> None:
         user_id = event["content"]["userId"]
+        if self.world.has(Kind.NO_POLLS) and not self.subscribed:
+            self.missed.add(user_id)
         for subscription_id, url in self.subscribed.items():
             if self.world.has(Kind.NO_EVENTS) or self.is_away:
                 return
@@ -157,6 +181,7 @@ class Delivery:
         if self._world.process is None:
             self._refused("nobody listens")
         else:
+            self._cloudlink.offered.add(self._body["content"]["userId"])
             self._world.process.receive(self._url.rpartition("/")[2], self._body, self._answered)
 
     def _answered(self, status: int) -> None:
@@ -166,6 +191,7 @@ class Delivery:
         else:
             self._world.note(f"accepted {content['eventId']}")
             self._cloudlink.known.add((content["userId"], content["endpointId"]))
+            self._cloudlink.heard[content["userId"]] = self._world.time.seconds
 
     def _refused(self, why: str) -> None:
         content = self._body["content"]

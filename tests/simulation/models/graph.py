@@ -30,6 +30,16 @@ WINDOW = 30.0
 READ_BEFORE = 10.0
 """Seconds within which the product sends a message after it has read the one that is there."""
 
+FORBIDDEN = 403
+
+AVAILABLE = Shown("Available", "Available")
+
+STRENGTH = ("Offline", "Away", "Available", "Busy", "DoNotDisturb")
+"""Which availability of two sessions is shown: the later one (Graph reference, presence resource)."""
+
+BY_HAND = tuple(Shown(each, each) for each in ("Available", "Away", "Busy", "DoNotDisturb"))
+BY_CLIENT = (Shown("Busy", "InACall"), Shown("Busy", "InAMeeting"), Shown("DoNotDisturb", "Presenting"))
+
 Result = list[Outcome] | SyncError
 
 
@@ -66,7 +76,9 @@ class GraphModel:
     """``sessions`` are of (application, user). ``quota`` is what the product promises not to exceed.
 
     ``secrets`` are valid, by application; ``refused`` are users for whom presence cannot be set, and until when.
-    ``wordy`` are those who had words of their own today.
+    ``wordy`` are those who had words of their own today. ``chosen`` is what people chose by hand, ``clients`` what
+    their Teams client or another application says. ``unreadable`` says until when a group cannot be read, and with
+    which status Graph answers then.
     """
 
     world: World
@@ -78,17 +90,33 @@ class GraphModel:
     sessions: dict[tuple[str, str], Session] = field(default_factory=dict)
     messages: dict[str, Message] = field(default_factory=dict)
     wordy: set[str] = field(default_factory=set)
+    chosen: dict[str, Shown] = field(default_factory=dict)
+    clients: dict[str, Shown] = field(default_factory=dict)
+    unreadable: dict[str, tuple[float, int]] = field(default_factory=dict)
     refused: dict[str, float] = field(default_factory=dict)
     down_until: float = 0.0
     refuses_until: float = 0.0
     throttles_until: float = 0.0
     down_since: float = 0.0
     read_refused_at: float = 0.0
+    failed_at: float = -1e9
+    forbade_at: float = -1e9
     _arrivals: deque[float] = field(default_factory=deque)
 
     def shown(self, client_id: str, user_id: str) -> str | None:
         session = self.sessions.get((client_id, user_id))
         return session.shown if session and session.until > self.world.time.seconds else None
+
+    def seen(self, client_id: str, user_id: str) -> Shown:
+        """What colleagues see: what was chosen by hand, or else the strongest of our session and the client's."""
+        if user_id in self.chosen:
+            return self.chosen[user_id]
+        ours = self.shown(client_id, user_id)
+        found = [self.clients.get(user_id), Shown(*ours.split("/", 1)) if ours else None]
+        return max(filter(None, found), key=lambda each: STRENGTH.index(each.availability), default=AVAILABLE)
+
+    def groups_of(self, user_id: str) -> frozenset[str]:
+        return frozenset(group.id for group, members in self.groups.items() if user_id in members)
 
     def is_refused(self, user_id: str) -> bool:
         return self.refused.get(user_id, 0.0) > self.world.time.seconds
@@ -111,8 +139,16 @@ class GraphModel:
         if self.world.strikes(Kind.LATE_ANSWERS, 0.2):
             back = self.world.dice(Kind.LATE_ANSWERS).uniform(0.5, 20)
         result = self._result(app, changes)
+        self._remember(result)
         self.world.note("graph", changes, result)
         self.world.time.after(back, lambda: _settle(answer, result))
+
+    def _remember(self, result: Result) -> None:
+        """When Graph last failed, and last refused the application."""
+        if isinstance(result, CredentialsWrong):
+            self.forbade_at = self.world.time.seconds
+        elif isinstance(result, SyncError) or any(isinstance(each, Throttled) for each in result):
+            self.failed_at = self.world.time.seconds
 
     def _result(self, app: TeamsApp, changes: Sequence[Request]) -> Result:
         now = self.world.time.seconds
@@ -155,8 +191,15 @@ class GraphModel:
         return Done()
 
     def message(self, user_id: str) -> str:
+        return self._message(user_id, self.world.time.now())
+
+    def message_by_sender(self, user_id: str) -> str:
+        """By the clock of the product's machine, which says how long a message lasts."""
+        return self._message(user_id, min(self.world.time.now(), self.world.clock()))
+
+    def _message(self, user_id: str, now: datetime) -> str:
         found = self.messages.get(user_id)
-        return found.text if found and (found.is_own or found.until > self.world.time.now()) else ""
+        return found.text if found and (found.is_own or found.until > now) else ""
 
     def _say(self, user_id: str, text: str, until: datetime) -> None:
         """The product may not replace words of a person's own that were there when it looked."""
@@ -178,7 +221,21 @@ class GraphModel:
 
         self.world.time.after(seconds, forget)
 
+    def choose(self, user_id: str, seconds: float) -> None:
+        """For a while a person's state is chosen by hand, or their client or another application says one."""
+        dice = self.world.dice(Kind.OWN_STATES)
+        states, shown = dice.choice(((self.chosen, BY_HAND), (self.clients, BY_CLIENT)))
+        states[user_id] = dice.choice(shown)
+        self.world.note("own state", user_id, states[user_id])
+        self.world.time.after(seconds, lambda: states.pop(user_id, None))
+
     # Faults
+
+    def hide_group(self, group_id: str) -> None:
+        """It was deleted and is restored later, may not be read, or Graph fails to answer."""
+        dice = self.world.dice(Kind.GROUPS_CHANGE)
+        until = min(self.world.time.seconds + dice.uniform(10, 70), self.world.busy)
+        self.unreadable[group_id] = until, dice.choice((404, FORBIDDEN, 500))
 
     def go_down(self) -> None:
         self.down_since = self.world.time.seconds
@@ -213,8 +270,7 @@ class GraphClientModel:
 
     async def read(self, user_ids: Sequence[str]) -> dict[str, Shown]:
         await self._read(user_ids)
-        shown = {user_id: self.graph.shown(self.app.client_id, user_id) for user_id in user_ids}
-        return {user_id: Shown(*(value or "Available/Available").split("/", 1)) for user_id, value in shown.items()}
+        return {user_id: self.graph.seen(self.app.client_id, user_id) for user_id in user_ids}
 
     async def messages(self, user_ids: Sequence[str]) -> dict[str, str]:
         await self._read(user_ids)
@@ -245,6 +301,10 @@ class GraphClientModel:
 
     async def members(self, group_id: str, link: str) -> MembersPage:
         await self._answer()
+        until, status = self.graph.unreadable.get(group_id, (0.0, 0))
+        if self.graph.world.time.seconds < until:
+            kind = CredentialsWrong if status == FORBIDDEN else ServiceUnavailable
+            raise kind(Fault.GRAPH_FORBIDDEN if status == FORBIDDEN else Fault.GRAPH_UNREADABLE, status=status)
         return MembersPage(next(tuple(ids) for group, ids in self.graph.groups.items() if group.id == group_id))
 
     async def _answer(self) -> None:
@@ -252,7 +312,8 @@ class GraphClientModel:
         graph.check(self.app)
         await asyncio.sleep(graph.world.dice("directory").uniform(0.02, 0.5))
         if graph.world.time.seconds < graph.down_until:
-            graph.read_refused_at = graph.world.time.seconds
+            graph.failed_at = graph.read_refused_at = graph.world.time.seconds
             raise ServiceUnavailable(Fault.GRAPH_UNREACHABLE, status=503)
         if graph.world.time.seconds < graph.refuses_until:
+            graph.forbade_at = graph.world.time.seconds
             raise CredentialsWrong(Fault.GRAPH_FORBIDDEN, status=401)

@@ -65,22 +65,30 @@ class Colleague:
     name: str
     address: str
     extension: str | None
+    site: str = ""
 
 
 @dataclass
 class PhoneSystem:
-    """One CloudLink account. ``clock_error`` is how far its clock is ahead, in seconds."""
+    """One CloudLink account. ``clock_error`` is how far its clock is ahead, in seconds.
+
+    ``addresses`` are all that anyone has had today, with the user id: the product learns later that one changed.
+    ``reported`` says when each person's phones last did something.
+    """
 
     world: World
     account_id: str
     colleagues: dict[str, Colleague] = field(default_factory=dict)
     devices: dict[str, Device] = field(default_factory=dict)
     reports: list[Report] = field(default_factory=list)
+    addresses: dict[str, str] = field(default_factory=dict)
+    reported: dict[str, float] = field(default_factory=dict)
     clock_error: float = 0.0
     _numbers: "count[int]" = field(default_factory=lambda: count(1))
 
     def add(self, colleague: Colleague) -> None:
         self.colleagues[colleague.user_id] = colleague
+        self.addresses[colleague.address] = colleague.user_id
         if colleague.extension:
             self.add_device(colleague.extension, colleague.user_id)
 
@@ -133,8 +141,9 @@ class PhoneSystem:
     def _report(self, device: Device, subject: str, at: int, content: dict[str, Any]) -> None:
         if self.devices.get(device.extension) is not device:
             return
+        self.reported[device.user_id] = self.world.time.seconds
         number = next(self._numbers)
-        wrong = TEN_YEARS if self.world.strikes(Kind.WRONG_DATES, 0.05) else 0
+        wrong = TEN_YEARS if self.world.strikes(Kind.WRONG_DATES, 0.15) else 0
         common = {
             "endpointId": device.extension,
             "userId": device.user_id,

@@ -1,16 +1,20 @@
 """What administrators and people chose, as they know it: the oracle's part of the rules."""
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatch
 from typing import Any
 
 from tests.simulation.models.graph import TeamsUser
 from tests.simulation.models.phones import Colleague, PhoneSystem
+from tests.simulation.rules.selection import Member, applying, is_inside
 
 EXCLUDED, ACCOUNT, MAPPING = "excluded", "account", "mapping"
 SCOPE, OPTED_OUT, SCHEDULE, TEXTS = "scope", "opted out", "schedule", "texts"
 SOME_MAPPINGS, MAPPED = "some mappings", "mapped"
+
+IN_ORDER = "in order"
+"""Of ``SOME_MAPPINGS``: each mapping's name, what it shows for each state, and the rules that select people."""
 
 Choice = tuple[str, str, str]
 """What is chosen, in which CloudLink account, and for whom (a user id), or empty for everybody."""
@@ -20,15 +24,28 @@ Value = bool | str | None | Mapping[str, Any]
 
 @dataclass
 class Choices:
-    """``doubted`` are those of which it is not known whether they were stored: the process was killed meanwhile."""
+    """``doubted`` are those of which it is not known whether they were stored: the process was killed meanwhile.
+
+    Of two acts at the same moment nobody knows which was stored last: what they ``contest`` stays doubted.
+    """
 
     values: dict[Choice, Value] = field(default_factory=dict)
     doubted: set[Choice] = field(default_factory=set)
+    contested: set[Choice] = field(default_factory=set)
+    _acts: dict[Choice, "asyncio.Task[Any] | None"] = field(default_factory=dict)
+
+    def begin(self, choice: Choice) -> None:
+        """Someone is about to choose."""
+        other, self._acts[choice] = self._acts.get(choice), asyncio.current_task()
+        if other and other is not self._acts[choice] and not (other.done() or other.get_loop().is_closed()):
+            self.contested.add(choice)
+        self.doubted.add(choice)
 
     def agree(self, choice: Choice, value: Value) -> None:
         """The product said that it is stored."""
         self.values[choice] = value
-        self.doubted.discard(choice)
+        if choice not in self.contested:
+            self.doubted.discard(choice)
 
     def doubt_account(self, account_id: str) -> None:
         """An integration is removed: what was chosen goes with it."""
@@ -43,6 +60,11 @@ class Choices:
         for choice in [each for each in self.values if each[:2] == (kind, account_id)]:
             self.agree(choice, nothing)
 
+    def having(self, kind: str, account_id: str, value: Value) -> list[Choice]:
+        """Those that are known to have this value."""
+        found = (choice for choice in self.values.keys() - self.doubted if self.values[choice] == value)
+        return sorted(choice for choice in found if choice[:2] == (kind, account_id))
+
     def learn(self, seen: Mapping[Choice, Value], *, may_be_lost: bool) -> list[str]:
         """Compare with what the product shows: what was agreed must be there. Doubts end."""
         lost = [
@@ -52,17 +74,18 @@ class Choices:
         ]
         self.values |= {choice: value for choice, value in seen.items() if choice in self.doubted or may_be_lost}
         self.doubted -= seen.keys()
+        self.contested -= seen.keys()
         return lost
 
     # What the rules say
 
-    def hidden(self, phones: PhoneSystem, colleague: Colleague) -> str:
+    def hidden(self, phones: PhoneSystem, colleague: Colleague, groups: Collection[str] | None) -> str:
         """Why this person is not to be shown, empty when they are: the first reason counts."""
         account_id, user_id = phones.account_id, colleague.user_id
         if self.values.get((EXCLUDED, account_id, user_id)):
             return "excluded"
         scope = self.of_account(SCOPE, account_id)
-        if scope and not _is_inside(scope, colleague):
+        if scope and not is_inside(scope, Member(colleague, groups)):
             return "outside"
         may_opt_out = scope.get("may_opt_out", True)
         return "opted_out" if may_opt_out and self.values.get((OPTED_OUT, account_id, user_id)) else ""
@@ -75,6 +98,19 @@ class Choices:
         own = by_address(colleague.address, users.values())
         return None if own and self._is_chosen(phones, own) else own
 
+    def unmatched(self, phones: PhoneSystem, colleague: Colleague, users: Mapping[str, TeamsUser]) -> str:
+        """Why this person has no Teams user; empty when they have one."""
+        if self.teams_user(phones, colleague, users):
+            return ""
+        chosen = self._account(phones, colleague.user_id)
+        found = [users[chosen]] if chosen else having(colleague.address, users.values())
+        members = [user for user in found if not user.guest]
+        if not members:
+            return "guest" if found else "not_found"
+        if len(members) > 1:
+            return "ambiguous"
+        return "taken" if members[0].enabled else "disabled"
+
     def _is_chosen(self, phones: PhoneSystem, teams_id: str) -> bool:
         return any(
             value == teams_id and kind == ACCOUNT and account == phones.account_id and user_id in phones.colleagues
@@ -84,11 +120,16 @@ class Choices:
     def _account(self, phones: PhoneSystem, user_id: str) -> str:
         return str(self.values.get((ACCOUNT, phones.account_id, user_id)) or "")
 
-    def mapping(self, phones: PhoneSystem, user_id: str) -> Mapping[str, str | None]:
+    def mapping(self, phones: PhoneSystem, member: Member) -> Mapping[str, str | None]:
         """What was chosen for each state, for some people or for all; the others are Mitel's."""
-        some = self.of_account(SOME_MAPPINGS, phones.account_id)
-        name = str(self.values.get((MAPPED, phones.account_id, user_id)) or "")
-        return some[name] if name in some else self.of_account(MAPPING, phones.account_id)
+        some = self.further(phones, member)
+        return some["shows"] if some else self.of_account(MAPPING, phones.account_id)
+
+    def further(self, phones: PhoneSystem, member: Member) -> Mapping[str, Any] | None:
+        """The mapping for some people that applies to this person, if any."""
+        mappings = self.of_account(SOME_MAPPINGS, phones.account_id).get(IN_ORDER, ())
+        chosen = self.values.get((MAPPED, phones.account_id, member.colleague.user_id))
+        return applying(mappings, str(chosen or ""), member)
 
     def of_account(self, kind: str, account_id: str) -> Mapping[str, Any]:
         """What was chosen for everybody of an account."""
@@ -96,22 +137,11 @@ class Choices:
         return found if isinstance(found, Mapping) else {}
 
 
+def having(address: str, users: Iterable[TeamsUser]) -> list[TeamsUser]:
+    return [user for user in users if address in (user.principal_name, user.mail)]
+
+
 def by_address(address: str, users: Iterable[TeamsUser]) -> str | None:
     """The one active member of the tenant who has this address."""
-    same = [user for user in users if address in (user.principal_name, user.mail) and not user.guest]
+    same = [user for user in having(address, users) if not user.guest]
     return same[0].id if len(same) == 1 and same[0].enabled else None
-
-
-def _is_inside(scope: Mapping[str, Any], colleague: Colleague) -> bool:
-    if scope["mode"] == "everyone":
-        return True
-    is_named = any(_is_meant(rule["kind"], rule["value"], colleague) for rule in scope["rules"])
-    return is_named is bool(scope["mode"] == "only")
-
-
-def _is_meant(kind: str, value: str, colleague: Colleague) -> bool:
-    if kind == "address":
-        return fnmatch(colleague.address.lower(), value)
-    first, _, last = value.partition("-")
-    extension = colleague.extension or ""
-    return len(extension) == len(first) and int(first) <= int(extension) <= int(last or first)

@@ -3,10 +3,11 @@
 import json
 import sqlite3
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 
 from storage.tables.conversations import Conversation
-from tests.simulation.administrator import ADMIN, TENANT
+from tests.simulation.acts.administrator import ADMIN, TENANT
 from tests.simulation.virtual_time import MORNING
 
 
@@ -37,6 +38,18 @@ def repeated(path: Path) -> list[str]:
     subjects = Counter((*row[:3], _subject(json.loads(row[3]))) for row in rows.fetchall())
     connection.close()
     return [f"{count} notices to {subject}" for subject, count in subjects.items() if count > 1]
+
+
+def is_a_list_doubted(path: Path, since: datetime) -> bool:
+    """Whether administrators are informed of a list that lost half of its people, or were ``since`` then.
+
+    It is believed minutes later: only then its people are polled and shown.
+    """
+    connection = sqlite3.connect(path)
+    query = "SELECT count(*) FROM problem WHERE fault = 'lists.shrunk' AND (healed_at IS NULL OR healed_at > ?)"
+    (count,) = connection.execute(query, [since.strftime("%Y-%m-%d %H:%M:%S")]).fetchone()
+    connection.close()
+    return bool(count)
 
 
 def _subject(facts: dict[str, object]) -> str:

@@ -165,7 +165,7 @@ async def test_the_newest_changes_are_of_the_integrations_own_people(database: D
     await stored(database, *(person(name) for name in NAMES[:3]), person("other", integration_id="i2"))
     for minute, name in enumerate((*NAMES[:3], "other")):
         at = NOON + timedelta(minutes=minute)
-        await stored(database, SentChanges(person_id=name, newest_at=at, entries=[{"cause": name}]))
+        await stored(database, SentChanges(person_id=name, newest_at=at, newest={"cause": name}))
     async with database.session() as session:
         found = await sent_changes.newest(session, "i1", 2)
     assert [row.person_id for row in found] == ["p02", "p01"]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.queries.people import line_times
-from storage.queries.people.mapping import Mappings
+from storage.queries.people.mapping import WITHOUT_DND, Mappings
 from storage.tables.people import LineTime
 from tests.support.clocks import NOON
 from tests.support.storage.stores import empty_store, integration, person, stored
@@ -53,6 +53,9 @@ async def test_a_day_is_replayed_by_the_mapping_that_applies_to_each(tmp_path: P
             silent = Mappings({**OWN, "do_not_disturb": None})
             _, first = await line_times.replay(session, "i1", (before, silent), YESTERDAY, NOON, STALE, 9)
             assert first[0] == ("gil", BUSY, None, 24 * 3600)
+            left = Mappings({**OWN, "do_not_disturb": WITHOUT_DND, "idle": CALL, "on_call": CALL})
+            _, first = await line_times.replay(session, "i1", (before, left), YESTERDAY, NOON, STALE, 9)
+            assert first[0] == ("gil", BUSY, CALL, 24 * 3600)
         async with database.writing() as session:
             await line_times.delete_before(session, TODAY)
         async with database.session() as session:

@@ -40,7 +40,7 @@ async def test_who_is_in_a_changed_state_is_concerned_and_shown_differently(tmp_
         assert count == 3
         assert first == [("a", "ringing", None, CALL), ("b", "on_call", CALL, BUSY)]
         async with database.writing() as session:
-            await mapping.apply(session, one, Mappings(CHOSEN), "cause", LATER, NOON)
+            await mapping.apply(session, one, Mappings(CHOSEN), "cause", LATER)
         due = {}
         for name in ("a", "b", "c", "same", "idle", "out", "nobody", "foreign"):
             row = await read_person(database, name)
@@ -57,14 +57,14 @@ async def test_who_is_in_a_changed_state_is_concerned_and_shown_differently(tmp_
         }
 
 
-async def test_a_state_not_heard_of_for_long_does_not_become_newer(tmp_path: Path) -> None:
+async def test_another_mapping_makes_no_state_newer(tmp_path: Path) -> None:
     one = integration()
     async with empty_store(tmp_path) as database:
-        await stored(database, one, person("old", **TALKING), person("new", **{**TALKING, "heard_at": LATER}))
+        await stored(database, one, person("b", **TALKING))
         async with database.writing() as session:
-            await mapping.apply(session, one, Mappings(CHOSEN), "cause", LATER, NOON + timedelta(minutes=1))
-        old, new = await read_person(database, "old"), await read_person(database, "new")
-        assert (old.desired, old.desired_at, new.desired_at) == (BUSY, NOON, LATER)
+            await mapping.apply(session, one, Mappings(CHOSEN), "cause", LATER)
+        row = await read_person(database, "b")
+        assert (row.desired, row.desired_at, row.heard_at) == (BUSY, LATER, NOON)
 
 
 async def test_a_disabled_integration_changes_nobody_now(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ async def test_a_disabled_integration_changes_nobody_now(tmp_path: Path) -> None
         await stored(database, one, person(**TALKING))
         async with database.writing() as session:
             assert await mapping.concerned(session, one, Mappings(CHOSEN), 2) == (0, [])
-            await mapping.apply(session, one, Mappings(CHOSEN), "cause", LATER, NOON)
+            await mapping.apply(session, one, Mappings(CHOSEN), "cause", LATER)
         row = await read_person(database)
         assert (row.desired, row.due_at) == (BUSY, None)
 
@@ -100,13 +100,13 @@ async def test_chosen_by_name_comes_before_rules_and_these_in_their_order(tmp_pa
         await stored(database, integration(), *rows, person("gone", extension="205", gone=True))
         async with database.writing() as session:
             await groups.add(session, "i1", "g", ["teams member"])
-            await mapping.apply(session, integration(), some, "cause", LATER, NOON)
+            await mapping.apply(session, integration(), some, "cause", LATER)
             assert (await session.exec(select(Person.id).where(some.differs()))).all() == []
             found = await mapping.selecting(session, "i1", [("site", "x"), ("extensions", "200-209")], "both")
             assert found == ("extensions", "200-209")
             assert await mapping.selecting(session, "i1", [("site", "x")], "both") is None
             trial = Selection("i1", Mappings(CHOSEN, some.further, {"m2": selected["m2"]}), "m2")
-            assert await mapping.figures(session, trial) == (1, 0, 4)
+            assert await scope.figures(session, trial) == (1, 0, 4)
             assert [row[0] for row in await scope.changed(session, trial, "come", "", 9)] == ["both"]
         stored_now = {name: (await read_person(database, name)).mapping for name in (*expected, "gone")}
     assert stored_now == {**{name: which for name, (which, _) in expected.items()}, "gone": ""}
@@ -120,11 +120,12 @@ async def test_the_mapping_chosen_for_a_person_takes_the_place_of_the_integratio
         await stored(database, one, *rows, person("idle", line="idle", chosen_mapping="m1"))
         async with database.writing() as session:
             assert (await mapping.concerned(session, one, some, 0))[0] == 4
-            await mapping.apply(session, one, some, "cause", LATER, NOON)
+            assert await mapping.counts(session, "i1", some) == {"m1": 2, "m2": 1}
+            await mapping.apply(session, one, some, "cause", LATER)
             assert (await mapping.concerned(session, one, some, 0))[0] == 0
-            assert await mapping.counts(session, "i1") == {"m1": 2, "m2": 1}
+            assert await mapping.counts(session, "i1", some) == {"m1": 2, "m2": 1}
         shown = {name: (await read_person(database, name)).desired for name in chosen}
         assert shown == {"own": BUSY, "first": None, "second": BUSY, "gone": BUSY}
         async with database.writing() as session:
-            await mapping.apply(session, one, Mappings(CHOSEN), "cause", LATER, NOON)
+            await mapping.apply(session, one, Mappings(CHOSEN), "cause", LATER)
         assert (await read_person(database, "first")).desired == BUSY

@@ -1,11 +1,14 @@
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from storage.flow import queries
 from storage.queries import integrations
-from storage.queries.people import directory, people
+from storage.queries.people import directory, directory_people, imports, people
+from storage.tables.imports import PeopleImport, PeopleImportLine
 from storage.tables.people import Call, Endpoint
 from tests.support.clocks import NOON
 from tests.support.storage.people_rows import calls_by_person, people_of
@@ -15,7 +18,9 @@ CALL = "Busy/InACall"
 SOON = NOON - timedelta(seconds=1)
 
 
-async def test_changes_of_state_come_before_renewals_and_the_longest_waiting_first(tmp_path: Path) -> None:
+async def test_of_many_who_are_due_changes_come_before_renewals_and_the_longest_waiting_first(
+    tmp_path: Path,
+) -> None:
     renewal = {"desired": CALL, "applied": CALL, "applied_until": NOON + timedelta(minutes=20)}
     async with empty_store(tmp_path) as database:
         await stored(
@@ -32,15 +37,29 @@ async def test_changes_of_state_come_before_renewals_and_the_longest_waiting_fir
             person("foreign", integration_id="i2", desired=CALL, due_at=SOON),
         )
         for limit, but, expected in (
-            (10, [], ["older", "new", "ran out", "renewal"]),
-            (2, [], ["older", "new"]),
-            (2, ["older"], ["new", "ran out"]),
+            (10, [], {"older", "new", "ran out", "renewal"}),
+            (3, [], {"older", "new", "ran out"}),
+            (2, [], {"older", "new"}),
+            (2, ["older"], {"new", "ran out"}),
         ):
             due = await database.transact(lambda one: queries.lock_due(one, "i1", but, NOON, limit))  # noqa: B023
-            assert [row.id for row in due] == expected
+            assert {row.id for row in due} == expected
         async with database.session() as session:
             oldest = await people.next_due_by_integration(session, NOON)
             assert oldest == {"i1": NOON - timedelta(minutes=9), "i2": SOON}
+
+
+async def test_what_must_end_is_due_with_what_differs(tmp_path: Path) -> None:
+    """As once credentials work again: who was excluded or disabled meanwhile waits no longer than the others."""
+    shown = {"desired": CALL, "applied": CALL, "due_at": NOON + timedelta(minutes=15)}
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration(), integration(id="i2", enabled=False))
+        await stored(database, person("calm", **shown), person("excluded", **shown, excluded=True))
+        await stored(database, person("disabled", **shown, integration_id="i2"))
+        for key in ("i1", "i2"):
+            async with database.writing() as session:
+                assert await people.make_pending_due(session, key, NOON) == 1
+        assert [(await read_person(database, name)).due_at for name in ("excluded", "disabled")] == [NOON, NOON]
 
 
 async def test_clear_desired_clears_what_is_shown_and_forgets_the_phones_state(tmp_path: Path) -> None:
@@ -59,7 +78,7 @@ async def test_clear_desired_clears_what_is_shown_and_forgets_the_phones_state(t
         assert (shown.desired, shown.applied, shown.due_at, shown.line) == (None, CALL, NOON, "unknown")
         assert (not_yet.desired, not_yet.due_at) == (None, None)
         async with database.session() as session:
-            assert await calls_by_person(session, ["shown"]) == {"shown": []}
+            assert [each.state for each in (await calls_by_person(session, ["shown"]))["shown"]] == ["ended"]
 
 
 async def test_counts(tmp_path: Path) -> None:
@@ -192,3 +211,56 @@ async def test_who_is_present_is_read_in_slices_between_which_others_work(
         sizes = [[row.name for row in rows] async for rows in directory.present(database, "i1")]
     assert [len(names) for names in sizes] == [2, 2, 1]
     assert sorted(name for names in sizes for name in names) == sorted(each.name for each in people_here)
+
+
+KEYS = (
+    "person USING INDEX sqlite_autoindex_person_1 (id=?)",
+    "person USING INDEX ix_person_teams_user_id",
+    *("person USING INDEX ix_person_chosen (chosen_user_id=?)",) * 2,
+    "person USING INDEX ix_person_teams_user_id (teams_user_id=?)",
+    "person USING INDEX ix_person_chosen (chosen_user_id=?)",
+)
+
+
+async def test_people_are_found_by_their_ids_and_accounts_not_by_their_integration(tmp_path: Path) -> None:
+    """SQLite has no statistics: an index of the integration, by which everyone would be read, looks as good."""
+    ids = {f"p{number}" for number in range(40)}
+    by_hand = {"former": None, "both": "teams both"}
+    an_import = PeopleImport(owner_tenant="t1", user_object_id="rui", integration_id="i1", state="", at=NOON)
+    matches = {"p0": "teams former", "p1": "teams p1", "p2": "teams both", "p3": "teams nobody"}
+    plans: list[str] = []
+
+    def explain(connection: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        if not statement.startswith("EXPLAIN"):
+            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+            plans.append("\n".join(row[-1] for row in rows))
+
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration(), an_import, *(person(name) for name in ids))
+        for name, user_id in by_hand.items():
+            await stored(database, person(name, teams_user_id=user_id, chosen_user_id=f"teams {name}"))
+        async with database.writing() as session:
+            given: dict[str, Any] = {"import_id": an_import.id, "match": "match"}
+            named = (
+                PeopleImportLine(**given, number=number, person_id=name, user_id=user)
+                for number, (name, user) in enumerate(matches.items())
+            )
+            await imports.add_lines(session, [line.model_dump() for line in named])
+        async with database.session() as session:
+            if database.is_sqlite:
+                event.listen((await session.connection()).sync_connection, "before_cursor_execute", explain)
+            assert len(await imports.people_named(session, "i1", {"person_id": ids})) == 40
+            assert len(await people.by_teams_user(session, ["i1"], [f"teams {name}" for name in ids])) == 40
+            owners = await imports.owners_of(session, "i1", matches.values())
+            other = await directory_people.owner_of_account(session, "i1", "teams former", "p0")
+            taken = await imports.taken_accounts(session, an_import, 9)
+    assert {user: "".join(found) for user, found in owners.items()} == {
+        "teams former": "former",
+        "teams p1": "p1",
+        "teams both": "both",
+        "teams nobody": "",
+    }
+    assert other is not None
+    assert other.id == "former"
+    assert [(line.number, owner.id) for line, owner in taken] == [(0, "former"), (2, "both")]
+    assert not database.is_sqlite or [key for key, plan in zip(KEYS, plans, strict=True) if key not in plan] == []

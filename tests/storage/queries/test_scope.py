@@ -58,6 +58,7 @@ RULES: Mapping[tuple[str, str], set[str]] = {
     ("address", "*@sales.example"): {"sales"},
     ("address", "ana_silva@*"): {"sales"},
     ("address", "*%"): {"percent"},
+    ("address", "250"): set(),
     ("group", "g1"): {"member"},
 }
 
@@ -75,6 +76,8 @@ async def test_whom_a_rule_selects(database: Database) -> None:
             named = set((await session.exec(select(Person.id).where(but.outside() == ":".join(rule)))).all())
             undecided = {"unmatched"} if rule[0] == "group" else set()
             assert (rule, inside, named) == (rule, names | undecided, names)
+        together = select(Person.id).where(Rules("i1", "only", list(RULES)).outside() == "")
+        assert set((await session.exec(together)).all()) == set().union(*RULES.values(), {"unmatched"})
 
 
 async def test_figures_and_names_of_who_comes_and_goes(database: Database) -> None:
@@ -86,6 +89,8 @@ async def test_figures_and_names_of_who_comes_and_goes(database: Database) -> No
         person("excluded", extension="202", excluded=True, outside="only"),
         person("opted", extension="203", opted_out=True, search="d"),
         person("unmatched", extension="300", teams_user_id=None),
+        person("refused", extension="300", refusal="403 Forbidden"),
+        person("no phone", extension=None, unmatched="no_extension"),
         person("gone", extension="300", gone=True),
     )
     rules = Rules("i1", "only", [("extensions", "200-299")])
@@ -101,6 +106,7 @@ async def test_figures_and_names_of_who_comes_and_goes(database: Database) -> No
 async def test_everyone_is_judged_in_slices_and_who_is_concerned_is_due(database: Database) -> None:
     shown = {"applied": "Busy/InACall", "applied_user_id": "x", "status_message": "on the phone"}
     rows = [person(f"p{number}", extension=f"{number:03}") for number in range(7)]
+    rows[0].line = "on_call"  # a message may be due, though no presence is
     await stored(database, *rows, person("shown", extension="300", **shown), person("opted", opted_out=True))
     rules = Rules("i1", "except", [("extensions", "000-500")], may_opt_out=False)
     after, sizes = None, []
@@ -119,7 +125,7 @@ async def test_everyone_is_judged_in_slices_and_who_is_concerned_is_due(database
         assert (await session.exec(select(Person.id).where(rules.differs()))).all() == []
         assert not (await session.exec(select(Person.id).where(col(Person.opted_out)))).all()
     assert {row.outside for key, row in people.items() if key != "opted"} == {"extensions:000-500"}
-    assert [key for key, row in people.items() if row.due_at] == ["shown"]
+    assert {key for key, row in people.items() if row.due_at} == {"shown", "p0"}
     assert people["shown"].status_due_at == NOON
 
 

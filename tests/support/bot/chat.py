@@ -31,6 +31,7 @@ from tests.support.storage.stores import sqlite_with_tables
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 KEY = Fernet.generate_key().decode()
+FILE = "chat.sqlite"
 
 
 def services_for(
@@ -138,7 +139,23 @@ class Chat:
         return b"".join(path.read_bytes() for path in self.path.parent.iterdir())
 
 
+_welcomed: list[bytes] = []
+
+
 @asynccontextmanager
 async def open_chat(folder: Path) -> AsyncIterator[Chat]:
-    async with open_database(sqlite_with_tables(folder, "chat.sqlite")) as database:
-        yield Chat(database, folder / "chat.sqlite")
+    async with open_database(sqlite_with_tables(folder, FILE)) as database:
+        yield Chat(database, folder / FILE)
+
+
+@asynccontextmanager
+async def open_welcomed_chat(folder: Path) -> AsyncIterator[Chat]:
+    """A chat whose person said hello before: once in a test process; the others begin with a copy of its file."""
+    path = folder / FILE
+    if not _welcomed:
+        async with open_chat(folder) as first:
+            await first.say("hello")
+        _welcomed.append(path.read_bytes())
+    path.write_bytes(_welcomed[0])
+    async with open_chat(folder) as opened:
+        yield opened

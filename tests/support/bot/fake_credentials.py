@@ -28,10 +28,11 @@ class FakeCredentials(CredentialService):
     """``errors`` are raised by the name of the call; ``steps`` is what ``follow`` yields, in order."""
 
     integrations: FakeIntegrations
-    errors: dict[str, Exception] = field(default_factory=dict)
+    errors: dict[str, BaseException] = field(default_factory=dict)
     may: bool = False
     steps: tuple[RotationView, ...] = ()
     going: RotationView | None = None
+    by_press: dict[str, RotationView] = field(default_factory=dict)
     offered: CredentialChoices = field(default_factory=lambda: CredentialChoices(False, False))
     calls: list[tuple[object, ...]] = field(default_factory=list)
     secrets: list[str] = field(default_factory=list)
@@ -54,11 +55,22 @@ class FakeCredentials(CredentialService):
     ) -> RotationView:
         self.secrets.append(typed.value)
         self._called("replace_secret", owner_tenant, integration_id, typed.description, typed.expires_on, by)
-        return self._began(integration_id, RotationKind.MANUAL, RotationStep.PROVE)
+        return self._began(integration_id, by, RotationKind.MANUAL, RotationStep.PROVE)
 
-    def _began(self, integration_id: str, kind: RotationKind, step: RotationStep) -> RotationView:
-        self.going = rotation(integration_id, kind, step)
+    def _began(
+        self,
+        integration_id: str,
+        by: Actor,
+        kind: RotationKind,
+        step: RotationStep,
+        credential: CredentialKind = CredentialKind.SECRET,
+    ) -> RotationView:
+        self.going = rotation(integration_id, kind, step, credential=credential)
+        self.by_press[by.press] = self.going
         return self.going
+
+    async def begun(self, owner_tenant: str, integration_id: str, by: Actor) -> RotationView | None:
+        return self.by_press.get(by.press) if by.press else None
 
     async def may_rotate(self, owner_tenant: str, integration_id: str) -> bool:
         self._called("may_rotate", owner_tenant, integration_id)
@@ -66,7 +78,7 @@ class FakeCredentials(CredentialService):
 
     async def start_rotation(self, owner_tenant: str, integration_id: str, by: Actor) -> RotationView:
         self._called("start_rotation", owner_tenant, integration_id, by)
-        return self._began(integration_id, RotationKind.ON_REQUEST, RotationStep.ADD)
+        return self._began(integration_id, by, RotationKind.ON_REQUEST, RotationStep.ADD)
 
     async def rotation(self, owner_tenant: str, integration_id: str) -> RotationView | None:
         self._called("rotation", owner_tenant, integration_id)
@@ -113,8 +125,7 @@ class FakeCredentials(CredentialService):
         self._called(call, owner_tenant, integration_id, by)
         owner, view = self.integrations.stored[integration_id]
         self.integrations.stored[integration_id] = (owner, replace(view, credential=kind))
-        self.going = rotation(integration_id, RotationKind.MANUAL, RotationStep.DONE, credential=kind)
-        return self.going
+        return self._began(integration_id, by, RotationKind.MANUAL, RotationStep.DONE, kind)
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """People of no integration: every list is empty, and everyone asked for is unknown."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -15,6 +16,7 @@ from sync.people.imports.values import ImportView
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
 from sync.people.scope.rules import Changes, Someone
+from sync.phones.poller import Poller
 
 
 @dataclass
@@ -106,7 +108,7 @@ class FakeMessages(MessageEditor):
 
 
 @dataclass
-class FakePeople(Roster, PersonEditor):
+class FakePeople(Roster, PersonEditor, Poller):
     """``calls`` are the names of the calls that would have changed something."""
 
     calls: list[str] = field(default_factory=list)
@@ -119,14 +121,20 @@ class FakePeople(Roster, PersonEditor):
     ) -> list[ExportedPerson]:
         raise UnknownIntegration(integration_id)
 
-    async def find(self, owner_tenant: str, typed: str) -> Found:
+    async def find(self, owner_tenant: str, typed: str, within: Collection[str] = ()) -> Found:
         return Found()
 
     async def card(self, owner_tenant: str, integration_id: str, person_id: str) -> PersonCard:
         raise UnknownIntegration(integration_id)
 
-    async def explain(self, owner_tenant: str, integration_id: str, person_id: str) -> Explanation:
-        raise UnknownIntegration(integration_id)
+    async def explain(self, *_: Any, **__: Any) -> Explanation:
+        raise UnknownIntegration
+
+    async def is_cleared(self, *_: Any) -> bool:
+        return False
+
+    async def ask(self, *_: Any) -> bool | None:
+        return None
 
     async def of_user(self, tenant: str, user_id: str) -> list[PersonLine]:
         return []

@@ -35,6 +35,5 @@ class FakeOptOut(OptOut):
 
     calls: list[bool] = field(default_factory=list)
 
-    async def choose(self, tenant: str, user_id: str, by: Actor, *, opted_out: bool) -> bool:
+    async def choose(self, tenant: str, user_id: str, by: Actor, *, opted_out: bool) -> None:
         self.calls.append(opted_out)
-        return False

@@ -82,8 +82,8 @@ class SentFiles:
 
     files: dict[str, bytes] = field(default_factory=dict)
 
-    async def read(self, url: str, parse: Callable[[bytes], Any]) -> Any:
-        return parse(self.files[url])
+    async def read(self, _tenant: str, url: str, parse: Callable[[bytes], Any]) -> Any:
+        return [wish for part in parse(self.files[url]) for wish in part]
 
 
 def incoming(

@@ -9,7 +9,6 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from prometheus_client import CollectorRegistry
 
 from bot.activity import Address, Incoming, Turn
@@ -20,6 +19,7 @@ from core.metrics import Metrics
 from tests.support.clocks import FakeClock
 from tests.support.services.connectors import BotEntra, Connector, open_bot_entra, open_connector
 from tests.support.services.issuers import Issuer, open_issuer
+from tests.support.services.servers import serving
 
 APP_ID = "11111111-2222-3333-4444-555555555555"
 PASSWORD = "the-bots-own-password"
@@ -153,6 +153,5 @@ async def open_bot(
         )
         app = web.Application()
         app.router.add_route("*", "/api/messages", host.messages)
-        server = await stack.enter_async_context(TestServer(app, host="127.0.0.1"))
-        url = str(server.make_url("/api/messages"))
+        url = await stack.enter_async_context(serving(app)) + "/api/messages"
         yield Bot(host, config, url, clock, issuer, connector, entra, http, turns, registry)

@@ -27,7 +27,6 @@ from storage.tables.conversations import Conversation
 from storage.tables.integrations import Integration
 from storage.tables.notices import Notice
 from storage.tables.roles import Member
-from storage.transaction import Transaction
 from sync.domain.jobs import NOTIFY
 from sync.domain.roles import Role
 from sync.monitoring.store_gauges import StoreGauges
@@ -47,7 +46,7 @@ class RecordedJobs:
     """A job queue that records and runs nothing."""
 
     deferred: list[tuple[str, str]] = field(default_factory=list)
-    shared: bool = True
+    shared: None = None
 
     async def defer(self, job: str, key: str, at: datetime | None = None) -> None:
         if at is None:
@@ -59,9 +58,6 @@ class RecordedJobs:
 
     async def queued(self, job: str) -> set[str]:
         return set()
-
-    def held(self, transaction: Transaction, job: str, keys: Iterable[str]) -> set[str]:
-        return set(keys)
 
 
 @dataclass

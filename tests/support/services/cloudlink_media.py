@@ -10,6 +10,7 @@ import aiohttp
 from aiohttp import web
 
 from tests.support.services.sandboxes import SandboxHandle
+from tests.support.services.servers import serving
 
 
 @dataclass
@@ -68,11 +69,5 @@ class Media:
         application.router.add_get(path, self._endpoint)
         application.router.add_get(f"{path}/calls", self._calls)
         application.router.add_route("*", "/{path:.*}", self._forward)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        async with serving(application) as self.url:
             yield
-        finally:
-            await runner.cleanup()

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
-from aiohttp.test_utils import TestServer
+
+from tests.support.services.servers import serving
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,7 @@ async def open_connector() -> AsyncIterator[Connector]:
     app.router.add_put("/v3/conversations/{conversation}/activities/{activity}", connector._activities)
     app.router.add_get("/v3/conversations/{conversation}/members", connector._members)
     app.router.add_get("/v3/conversations/{conversation}/members/{member}", connector._member)
-    async with TestServer(app, host="127.0.0.1") as server:
-        connector.url = str(server.make_url("")).rstrip("/")
+    async with serving(app) as connector.url:
         yield connector
 
 
@@ -150,6 +150,5 @@ async def open_bot_entra() -> AsyncIterator[BotEntra]:
     app.router.add_get("/{tenant}/v2.0/.well-known/openid-configuration", entra._discovery)
     app.router.add_post("/{tenant}/oauth2/v2.0/token", entra._token)
     app.router.add_get("/msi/token", entra._managed_identity)
-    async with TestServer(app, host="127.0.0.1") as server:
-        entra.url = str(server.make_url("")).rstrip("/")
+    async with serving(app) as entra.url:
         yield entra

@@ -1,6 +1,6 @@
 """Fake services: they record their calls and return what a test sets."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,7 +19,7 @@ from sync.domain.context import Context
 from sync.domain.errors import SyncError
 from sync.domain.jobs import Jobs
 from sync.domain.model import CloudLinkAccount, TeamsApp
-from sync.domain.phone_events import CloudLinkUser, LineSnapshot
+from sync.domain.phone_events import CallSnapshot, CallState, CloudLinkUser, LineSnapshot
 from sync.domain.presence import Shown
 from sync.domain.services import (
     Account,
@@ -129,8 +129,10 @@ class FakeCloudLink:
     asked: list[tuple[str, ...]] = field(default_factory=list)
     error: SyncError | None = None
     made: int = 0
+    before_reply: Callable[[], None] = field(default=lambda: None)
 
     def _fail(self) -> None:
+        self.before_reply()
         if self.error:
             raise self.error
 
@@ -144,6 +146,11 @@ class FakeCloudLink:
     async def users(self) -> list[CloudLinkUser]:
         self._fail()
         return self.people
+
+    def connect(self, *extensions: str) -> None:
+        """These phones are on a call."""
+        call = CallSnapshot("c", CallState.CONNECTED, "connected", conference=False, at=5)
+        self.phones |= {each: LineSnapshot(each, "", "busy", False, (call,), 5) for each in extensions}
 
     async def lines(self, extensions: Sequence[str]) -> list[LineSnapshot]:
         self._fail()
@@ -226,11 +233,10 @@ class FakeServiceClients:
 
 
 class FakeJobs:
-    """Records deferred jobs and runs none."""
+    """Records deferred jobs and runs none; without ``others`` no other process does."""
 
-    shared = True
-
-    def __init__(self) -> None:
+    def __init__(self, *, others: bool = True) -> None:
+        self.shared = self if others else None
         self.deferred: list[tuple[str, str, datetime | None]] = []
         self.taken_over: set[str] = set()
 
@@ -246,6 +252,9 @@ class FakeJobs:
 
     def held(self, transaction: Transaction, job: str, keys: Iterable[str]) -> set[str]:
         return set(keys) - self.taken_over
+
+    def hand_over(self, transaction: Transaction, job: str, owners: Mapping[str, str]) -> None:
+        self.deferred += [(job, key, None) for key in owners]
 
     def now(self) -> list[str]:
         """The jobs deferred with no start time."""

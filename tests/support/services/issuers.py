@@ -8,9 +8,10 @@ from typing import Any
 
 import jwt
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
+
+from tests.support.services.servers import serving
 
 ISSUER = "https://api.botframework.com"
 
@@ -95,6 +96,5 @@ async def open_issuer() -> AsyncIterator[Issuer]:
     app = web.Application()
     app.router.add_get("/v1/.well-known/openidconfiguration", issuer._metadata)
     app.router.add_get("/v1/.well-known/keys", issuer._jwks)
-    async with TestServer(app, host="127.0.0.1") as server:
-        issuer.url = str(server.make_url("")).rstrip("/")
+    async with serving(app) as issuer.url:
         yield issuer

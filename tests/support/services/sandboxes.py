@@ -9,10 +9,10 @@ from typing import Any
 
 import aiohttp
 import orjson
-from aiohttp import web
 
 from sandbox.server import make_app
 from sandbox.state import World
+from tests.support.services.servers import serving
 
 
 @dataclass
@@ -170,11 +170,5 @@ async def running_sandbox(
 ) -> AsyncIterator[SandboxHandle]:
     """A sandbox for as long as the context lasts; ``world_options`` go to ``World`` (clock, random, page_size)."""
     world = world or World(**world_options)
-    runner = web.AppRunner(make_app(world, state_file), access_log=None, shutdown_timeout=1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        async with aiohttp.ClientSession() as session:
-            yield SandboxHandle(f"http://127.0.0.1:{runner.addresses[0][1]}", session, world)
-    finally:
-        await runner.cleanup()
+    async with serving(make_app(world, state_file), port) as url, aiohttp.ClientSession() as session:
+        yield SandboxHandle(url, session, world)

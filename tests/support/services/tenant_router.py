@@ -10,6 +10,7 @@ import aiohttp
 from aiohttp import web
 
 from tests.support.services.sandboxes import SandboxHandle
+from tests.support.services.servers import serving
 
 DROPPED = {"transfer-encoding", "content-length", "content-encoding", "date", "server", "connection"}
 
@@ -70,10 +71,5 @@ async def running_tenant_router(*sandboxes: SandboxHandle) -> AsyncIterator[tupl
         router = TenantRouter(list(sandboxes), http)
         application = web.Application()
         application.router.add_route("*", "/{path:.*}", router.forward)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            yield f"http://127.0.0.1:{runner.addresses[0][1]}", router
-        finally:
-            await runner.cleanup()
+        async with serving(application) as url:
+            yield url, router

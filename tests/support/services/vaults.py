@@ -11,12 +11,13 @@ from pathlib import Path
 from time import time
 
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+
+from tests.support.services.servers import serving
 
 HEADER = "the platform's own"
 TOKEN = "a token for the vault"
@@ -89,16 +90,9 @@ async def open_vault(folder: Path) -> AsyncIterator[Vault]:
     tokens.router.add_get("/token", vault.give_token)
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(_certificate(folder))
-    runner = web.AppRunner(secrets, access_log=None, shutdown_timeout=1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
-        vault.url = f"https://127.0.0.1:{runner.addresses[0][1]}"
-        async with TestServer(tokens, host="127.0.0.1") as platform:
-            vault.identity_url = str(platform.make_url("/token"))
-            yield vault
-    finally:
-        await runner.cleanup()
+    async with serving(secrets, tls=tls) as vault.url, serving(tokens) as platform:
+        vault.identity_url = f"{platform}/token"
+        yield vault
 
 
 def _certificate(folder: Path) -> Path:

@@ -1,18 +1,24 @@
 """A statement is compiled once in a test process, not once in each store: that took a quarter of many tests."""
 
-from sqlalchemy import Connection, Engine, event
+from typing import Any
+
+from sqlalchemy import Engine
 from sqlalchemy.engine import Compiled, Dialect
 from sqlalchemy.util import LRUCache
 
 _compiled = LRUCache[object, Compiled](5_000)
+_make_engine = Engine.__init__
 
 
 def share_compiled_statements(*dialects: type[Dialect]) -> None:
-    """Stores with these dialects use one cache. Its keys name the dialect, so equal ones are made equal."""
+    """Stores with these dialects use one cache. Its keys name the dialect, so equal ones are made equal.
+
+    No listener: with one, SQLAlchemy looks for listeners at each statement.
+    """
     for dialect in dialects:
         dialect.__eq__ = _is_alike  # type: ignore[method-assign,assignment]
         dialect.__hash__ = _hash_of_kind  # type: ignore[method-assign,assignment]
-    event.listen(Engine, "engine_connect", _use_shared)
+    Engine.__init__ = _make_sharing_engine  # type: ignore[method-assign,assignment]
 
 
 def _is_alike(one: Dialect, other: object) -> bool:
@@ -23,5 +29,6 @@ def _hash_of_kind(dialect: Dialect) -> int:
     return hash(type(dialect))
 
 
-def _use_shared(connection: Connection) -> None:
-    connection.execution_options(compiled_cache=_compiled)
+def _make_sharing_engine(engine: Engine, *values: Any, **options: Any) -> None:
+    _make_engine(engine, *values, **options)
+    engine._compiled_cache = _compiled

@@ -47,6 +47,10 @@ class DatabaseProxy:
         try:
             yield
         finally:
+            for each in server.sockets:  # what was accepted is known before it is cut
+                asyncio.get_running_loop().remove_reader(each)
+            for _ in range(2):
+                await asyncio.sleep(0)
             await self.cut()
             server.close()
 

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import pytest
@@ -23,6 +22,7 @@ from storage.encryption import Encryption, place_of
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from tests.support.clocks import NOON
+from tests.support.shared_work import made_once
 from tests.support.storage.compiled import share_compiled_statements
 
 share_compiled_statements(SQLiteDialect_aiosqlite, SQLiteDialect_pysqlite)
@@ -36,13 +36,28 @@ EACH = (SQLITE, pytest.param(POSTGRESQL, marks=pytest.mark.long))
 _on = SQLITE
 _kept: dict[Path, str] = {}
 
+on_sqlite = pytest.mark.parametrize("each_database", [SQLITE], indirect=True)
+"""For a test in a module whose tests run on each database: others send PostgreSQL the same queries."""
+
+
+@contextmanager
+def module_database(database: str, folder: Path) -> Iterator[str]:
+    """The address of a database of this kind with all tables and no rows, for a module's fixture."""
+    if database == SQLITE:
+        yield sqlite_with_tables(folder)
+        return
+    from tests.support.storage.postgres import empty_tables
+
+    with empty_tables() as url:
+        yield url
+
 
 def _on_one(request: pytest.FixtureRequest) -> Iterator[str]:
     """Runs a test once for each database; its stores are on that one."""
     global _on
     _on = request.param
     yield _on
-    _drop_all()
+    _give_all_back()
     _on = SQLITE
 
 
@@ -51,13 +66,13 @@ both_databases = pytest.fixture(params=[SQLITE, POSTGRESQL])(_on_one)
 """The same, with both of them in the first tier: for the tests of what is stored."""
 
 
-def _drop_all() -> None:
+def _give_all_back() -> None:
     if not _kept:
         return
-    from tests.support.storage.postgres import drop
+    from tests.support.storage.postgres import give_back
 
     for url in _kept.values():
-        drop(url)
+        give_back(url)
     _kept.clear()
 
 
@@ -66,9 +81,9 @@ def database_in(folder: Path) -> str:
     if _on == SQLITE:
         return sqlite_with_tables(folder)
     if folder not in _kept:
-        from tests.support.storage.postgres import create, with_tables
+        from tests.support.storage.postgres import borrow
 
-        _kept[folder] = create(with_tables())
+        _kept[folder] = borrow()
     return _kept[folder]
 
 
@@ -83,12 +98,7 @@ async def empty_store(folder: Path) -> AsyncIterator[Database]:
 @contextmanager
 def database_with_tables(folder: Path) -> Iterator[str]:
     """The address of a database that has all tables and no rows."""
-    if _on == SQLITE:
-        yield sqlite_with_tables(folder)
-        return
-    from tests.support.storage.postgres import fresh_database, with_tables
-
-    with fresh_database(with_tables()) as url:
+    with module_database(_on, folder) as url:
         yield url
 
 
@@ -115,15 +125,16 @@ def sqlite_with_tables(folder: Path, name: str = "presence.db") -> str:
 @cache
 def _template() -> bytes:
     """A file with all tables and no rows, to be copied."""
+    return made_once("sqlite", _create_tables).read_bytes()
+
+
+def _create_tables(path: Path) -> None:
     from storage.schema import upgrade
 
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "template.db"
-        engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
-        configure_connections(engine)
-        with engine.begin() as connection:
-            upgrade(connection)
-        return path.read_bytes()
+    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
+    configure_connections(engine)
+    with engine.begin() as connection:
+        upgrade(connection)
 
 
 def integration(**values: Any) -> Integration:
@@ -161,8 +172,12 @@ def decrypted(encryption: Encryption, row: SQLModel, column: str) -> str:
 
 
 def person(name: str = "p1", **values: Any) -> Person:
-    """A matched person of integration ``i1``: ids and extension follow from ``name``."""
+    """A matched person of integration ``i1``: ids and extension follow from ``name``.
+
+    The phone was heard of when the wish changed.
+    """
     given = {
+        "heard_at": values.get("desired_at"),
         "id": name,
         "integration_id": "i1",
         "cloudlink_user_id": f"cloudlink {name}",

@@ -10,6 +10,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.support.services.servers import serving
+
 JSON_LIMIT = 10_000_000
 BY_ANOTHER_CLOCK = {"Date": "Sat, 01 Mar 2025 12:00:00 GMT", "Retry-After": "Sat, 01 Mar 2025 12:00:09 GMT"}
 """Headers of a service whose clock is far behind ours: nine seconds to wait."""
@@ -85,12 +87,5 @@ async def stub_server() -> AsyncIterator[StubServer]:
     stub = StubServer()
     app = web.Application(client_max_size=JSON_LIMIT)
     app.router.add_route("*", "/{path:.*}", stub.answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.5)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        stub.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with serving(app) as stub.url:
         yield stub
-    finally:
-        await runner.cleanup()

@@ -24,6 +24,7 @@ APPLIED: dict[str, Any] = {
     "applied_until": NOON + timedelta(hours=4),
 }
 IN_A_CALL, AVAILABLE = Shown("Busy", "InACall"), Shown("Available", "Available")
+PRESENTING = Shown("DoNotDisturb", "Presenting")
 SENT = (SentChange(NOON, CALL, "done", cause="c1"),)
 DOWN = CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED)
 AWAY = ServiceUnavailable(Fault.GRAPH_UNREACHABLE)
@@ -57,6 +58,9 @@ CHOSEN = (
 """What people can choose (Graph reference, presence: setUserPreferredPresence)."""
 
 LATE = NOON + timedelta(hours=2)
+LATER = NOON + timedelta(minutes=5)
+CLOUDLINK_AWAY = ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE)
+SHARED = {"unmatched": "shared_extension"}
 CASES: dict[str, tuple[Reason, Facts]] = {
     "shown": (Reason.SHOWN, facts(APPLIED, shown=IN_A_CALL)),
     "shown, in a newer client's words": (Reason.SHOWN, facts(APPLIED, shown=Shown("InACall", "InACall"))),
@@ -90,12 +94,30 @@ CASES: dict[str, tuple[Reason, Facts]] = {
     "outside the hours, in a call of Teams": (Reason.NOT_OURS, facts(TALKING, hours=CLOSED, shown=IN_A_CALL)),
     "outside the hours, another integration": (
         Reason.SHARED,
-        facts(TALKING, hours=CLOSED, others_wish=Presence.PRESENTING, shown=Shown("DoNotDisturb", "Presenting")),
+        facts(TALKING, hours=CLOSED, others_wish=Presence.PRESENTING, shown=PRESENTING),
     ),
     "left out": (Reason.LEFT_OUT, facts({**TALKING, "teams_user_id": None, "unmatched": "guest"})),
     "moved to another tenant, not matched yet": (Reason.NOT_READ, facts({**TALKING, "teams_user_id": None})),
     "no extension": (Reason.LEFT_OUT, facts({"extension": None, "unmatched": "no_extension"})),
     "nothing reported": (Reason.NOT_HEARD, facts({}, shown=AVAILABLE)),
+    "cleared by an administrator": (Reason.CLEARED, facts({"desired_at": NOON}, shown=AVAILABLE, is_cleared=True)),
+    "an extension of two people": (Reason.SHARED_EXTENSION, facts(SHARED, shown=AVAILABLE)),
+    "an extension of two people, idle": (Reason.SHARED_EXTENSION, facts({**IDLE, **SHARED}, shown=AVAILABLE)),
+    "an extension of two people, reported by name": (Reason.SHOWN, facts({**APPLIED, **SHARED}, shown=IN_A_CALL)),
+    "a mapping that shows nothing": (Reason.MAPPED, facts({**TALKING, "desired": None}, shown=AVAILABLE)),
+    "ringing": (Reason.NOTHING, facts({**IDLE, "line": "ringing"}, shown=AVAILABLE)),
+    "idle as last heard, CloudLink away": (
+        Reason.OLD_NEWS,
+        facts(IDLE, shown=AVAILABLE, health=healthy(cloudlink=CLOUDLINK_AWAY)),
+    ),
+    "idle as last heard, not read just now": (
+        Reason.OLD_NEWS,
+        facts(IDLE, shown=AVAILABLE, phone_answered=False),
+    ),
+    "shown as last heard, CloudLink away": (
+        Reason.OLD_NEWS,
+        facts(APPLIED, shown=IN_A_CALL, phone_answered=False),
+    ),
     "CloudLink does not answer": (
         Reason.PHONES_DOWN,
         facts({}, shown=AVAILABLE, health=healthy(cloudlink=ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE))),
@@ -119,27 +141,62 @@ CASES: dict[str, tuple[Reason, Facts]] = {
     ),
     "another integration": (
         Reason.SHARED,
-        facts(IDLE, others_wish=Presence.PRESENTING, shown=Shown("DoNotDisturb", "Presenting")),
+        facts(IDLE, others_wish=Presence.PRESENTING, shown=PRESENTING),
     ),
     "another integration is stronger": (
         Reason.SHARED,
-        facts(APPLIED, others_wish=Presence.PRESENTING, shown=Shown("DoNotDisturb", "Presenting")),
+        facts(APPLIED, others_wish=Presence.PRESENTING, shown=PRESENTING),
     ),
     "another customer's": (
         Reason.NOT_OURS,
         facts({**APPLIED, **IDLE, "desired": None}, has_foreign_wish=True, shown=IN_A_CALL),
     ),
+    "another integration's session, not cleared yet": (
+        Reason.PENDING,
+        facts(APPLIED, shown=PRESENTING, is_changing=True),
+    ),
+    "another integration's session, which it may not clear": (
+        Reason.SHARED,
+        facts(APPLIED, others_shown=(Presence.PRESENTING,), shown=PRESENTING),
+    ),
+    "idle, and another integration may not clear its session": (
+        Reason.SHARED,
+        facts(IDLE, others_shown=(Presence.PRESENTING,), shown=PRESENTING),
+    ),
+    "another integration is about to clear its session": (
+        Reason.PENDING,
+        facts(IDLE, others_shown=(Presence.PRESENTING,), shown=PRESENTING, is_changing=True),
+    ),
+    "outside the hours, and another integration may not clear its session": (
+        Reason.SHARED,
+        facts(TALKING, hours=CLOSED, others_shown=(Presence.PRESENTING,), shown=PRESENTING),
+    ),
+    "of a former account, which we may not clear": (
+        Reason.CREDENTIALS,
+        facts(IDLE, shown=IN_A_CALL, is_changing=True, health=healthy(entra=DOWN)),
+    ),
+    "of a former account, not cleared yet": (Reason.PENDING, facts(IDLE, shown=IN_A_CALL, is_changing=True)),
+    "throttled by Graph": (
+        Reason.QUOTA,
+        facts(TALKING, health=healthy(graph=ServiceUnavailable(Fault.GRAPH_THROTTLED, 10)), shown=AVAILABLE),
+    ),
     "a meeting": (Reason.STRONGER, facts(APPLIED, shown=Shown("Busy", "InAMeeting"))),
-    "presenting in Teams": (Reason.STRONGER, facts(APPLIED, shown=Shown("DoNotDisturb", "Presenting"))),
-    "session gone": (Reason.LOST, facts(APPLIED, shown=Shown("Offline", "Offline"))),
+    "presenting in Teams": (Reason.STRONGER, facts(APPLIED, shown=PRESENTING)),
+    "session gone": (Reason.LOST, facts(APPLIED, shown=Shown("Offline", "Offline"), now=LATER)),
     "session gone, client idle": (
         Reason.LOST,
-        facts(APPLIED, shown=Shown("AvailableInactive", "AvailableInactive")),
+        facts(APPLIED, shown=Shown("AvailableInactive", "AvailableInactive"), now=LATER),
+    ),
+    "accepted a moment ago": (Reason.SETTLING, facts(APPLIED, shown=AVAILABLE)),
+    "cleared a moment ago": (
+        Reason.SETTLING,
+        facts(IDLE, shown=IN_A_CALL, sent=(SentChange(NOON, "", "done"),)),
     ),
     "Teams cannot be read": (Reason.UNREAD, facts(APPLIED, read_error=AWAY)),
     **{
         f"chosen {activity}": (Reason.CHOSEN, facts(APPLIED, shown=Shown(availability, activity)))
         for availability, activity in CHOSEN
+        if activity not in AMBIGUOUS
     },
     **{
         f"chosen {activity}, or the session is gone": (

@@ -12,6 +12,7 @@ from sqlmodel import col, update
 from bot.activity import Card
 from bot.commands import COMMANDS
 from core.clock import utc_now
+from storage.queries.people.directory_people import PeopleQuery
 from storage.tables.conversations import Draft
 from storage.tables.history import HistoryEntry
 from storage.tables.integrations import Integration
@@ -24,6 +25,7 @@ from sync.domain.errors import Fault
 from sync.domain.model import Actor, IntegrationView, Service
 from sync.domain.roles import Role
 from sync.domain.rotation import RotationKind, RotationStep
+from sync.people.imports.values import Wish
 from sync.phones.subscriptions import hashed
 from tests.support.engines import account_of, app_of
 from tests.support.eventually import eventually
@@ -45,13 +47,14 @@ PRIVATE = {
     "conversation": ("name", "conversation_id", "user_object_id"),
     "alertchannel": ("conversation_id",),
     "member": ("id", "name", "address"),
+    "peopleimport": ("id",),
 }
 """The columns that identify a tenant's data."""
 
 MOST_PEOPLE = 4
 
 Payload = tuple[str, dict[str, Any]]
-IDS = ("integration", "rotation", "notice", "draft", "monitors", "member", "person")
+IDS = ("integration", "rotation", "notice", "draft", "monitors", "member", "person", "mapping", "import")
 
 
 async def store(bot: BotProcess, owner: Person, colleague: Person, members: Mapping[Role, Person]) -> str:
@@ -70,6 +73,9 @@ async def store(bot: BotProcess, owner: Person, colleague: Person, members: Mapp
     await stored(bot.database, *_updates(owner, two, three), *_notices(owner, one, two, three))
     await stored(bot.database, *_choices(owner, three), *_drafts(bot, owner, colleague, two))
     await stored(bot.database, *_members(owner, members))
+    await bot.engine.mappings.add(owner.tenant, one.id, one.revision, "Vale Verde's reception", by)
+    name = (await bot.engine.roster.page(owner.tenant, one.id, PeopleQuery())).people[0].name
+    await bot.engine.imports.compare(owner.tenant, one.id, by, [Wish(2, name=name, excluded=True)], "people.csv")
     for view in (one, two, three):
         await bot.notifier.notify(view.id)
     return await _removed(bot, owner)

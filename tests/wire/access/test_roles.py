@@ -113,7 +113,7 @@ def stored_bytes(folder: Path) -> bytes:
 async def test_the_first_owner_gets_access_in_every_process(both: tuple[Process, Process]) -> None:
     one, other = both
     assert await one.say("status") == "For administrators only"
-    assert await one.say(f"reclamar {SHOWN.lower()}") == EN("claimed.title")
+    assert await one.say(f"claim {SHOWN.lower()}") == EN("claimed.title")
     assert await other.say("admins") == "Administrators"
     assert await role_of(one, "object-1") == "owner"
 
@@ -229,7 +229,7 @@ async def test_a_roster_outage_removes_no_role(url: str) -> None:
         )
         (posted,) = one.bot.connector.calls[before:]
         assert (answer["value"], posted.method) == ("", "POST")
-        assert posted.card["fallbackText"] == "Não consegui verificar quem é"
+        assert posted.card["fallbackText"] == "Não foi possível verificar quem é"
         assert list(buttons(posted.card)) == ["command.help"]
         async with one.database.session() as session:
             known = await conversations.find(session, TENANT, "object-1")

@@ -40,7 +40,7 @@ from tests.support.engines import KEY, QUICK, TENANT, RunningEngine, app_of, run
 from tests.support.eventually import eventually
 from tests.support.presence import AVAILABLE, IN_A_CALL
 from tests.support.services.sandboxes import SandboxHandle, running_sandbox
-from tests.support.storage.stores import read_integration, stored
+from tests.support.storage.stores import on_sqlite, read_integration, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -125,6 +125,7 @@ async def test_a_new_secret_is_tested_stored_and_the_old_one_deleted(
     assert ("rotate_proven", "done", "Ada Admin") in await acts(running)
 
 
+@on_sqlite
 async def test_a_secret_pasted_seconds_after_it_was_made_is_waited_for(
     sandbox: SandboxHandle, running: RunningEngine
 ) -> None:
@@ -157,6 +158,7 @@ async def has_problem(running: RunningEngine) -> bool:
     return any(health.error for health in (await running.status()).service_health)
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("secret", "fault"),
     [("nobody's~secret", Fault.ENTRA_SECRET_WRONG), ("", Fault.ENTRA_SECRET_IS_ID)],
@@ -258,6 +260,7 @@ async def knows_expiry(running: RunningEngine) -> bool:
     return (await row(running)).expiry_source == ExpirySource.GRAPH
 
 
+@on_sqlite
 async def test_without_permission_graph_is_not_called(sandbox: SandboxHandle, running: RunningEngine) -> None:
     await running.connect()
     await eventually(lambda: is_checked(running))
@@ -304,12 +307,17 @@ async def test_a_rotation_requested_twice_is_done_once(sandbox: SandboxHandle, r
     await owned(sandbox)
     await sandbox.set_faults(secret_delay_seconds=1.0)
     view = await running.connect(enabled=False)
-    first = await running.engine.credentials.start_rotation(TENANT, view.id, ADMIN)
-    assert (await running.engine.credentials.start_rotation(TENANT, view.id, ADMIN)).id == first.id
+    credentials, pressed = running.engine.credentials, replace(ADMIN, press="card/rotate.start")
+    first = await credentials.start_rotation(TENANT, view.id, pressed)
+    assert (await credentials.start_rotation(TENANT, view.id, ADMIN)).id == first.id
     old = await secret_of(running)
     with pytest.raises(RotationUnderWay):
         await running.engine.credentials.replace_secret(TENANT, view.id, NewSecret(old), ADMIN)
     await finished(running, first)
+    assert (await credentials.start_rotation(TENANT, view.id, pressed)).id == first.id
+    assert await credentials.begun(TENANT, view.id, replace(ADMIN, press="another/rotate.start")) is None
+    with pytest.raises(UnknownIntegration):
+        await credentials.begun("other", view.id, pressed)
     assert len(live_secrets(sandbox)) == 1
 
 
@@ -364,6 +372,7 @@ async def test_monitors_get_a_secret_of_their_own_that_nothing_here_keeps(
         await make("another-tenant", view.id, mark, ADMIN)
 
 
+@on_sqlite
 @pytest.mark.parametrize(("longest", "days"), [(45, 30), pytest.param(100, 90, marks=pytest.mark.long)])
 async def test_a_policy_that_caps_lifetimes_gets_a_shorter_secret(
     sandbox: SandboxHandle, running: RunningEngine, longest: int, days: int
@@ -377,6 +386,7 @@ async def test_a_policy_that_caps_lifetimes_gets_a_shorter_secret(
     assert done.expires_on == utc_now().date() + timedelta(days=days)
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("faults", "fault"),
     [
@@ -506,6 +516,7 @@ async def has_rotation(running: RunningEngine, view: IntegrationView) -> bool:
     return await running.engine.credentials.rotation(TENANT, view.id) is not None
 
 
+@on_sqlite
 async def test_a_secret_far_from_expiry_is_not_rotated(sandbox: SandboxHandle, running: RunningEngine) -> None:
     await owned(sandbox)
     view = await running.connect()
@@ -528,6 +539,7 @@ async def test_a_certificate_made_here_replaces_the_secret(sandbox: SandboxHandl
     with pytest.raises(CredentialsWrong) as caught:
         await credentials.use_certificate(TENANT, view.id, ADMIN)
     assert caught.value.fault is Fault.ENTRA_CERTIFICATE_UNKNOWN
+    assert caught.value.context["thumbprint"] == made.thumbprint[:8]
     assert (await row(running)).credential == CredentialKind.SECRET
     await sandbox.post("registration/certificates", {"pem": made.public})
     done = await finished(running, await credentials.use_certificate(TENANT, view.id, ADMIN))
@@ -543,6 +555,7 @@ async def test_a_certificate_made_here_replaces_the_secret(sandbox: SandboxHandl
     assert ("switch_credential", "done", "Ada Admin") in await acts(running)
 
 
+@on_sqlite
 @pytest.mark.parametrize("form", ["pem", "pfx"])
 async def test_a_certificate_from_the_hosts_file(sandbox: SandboxHandle, tmp_path: Path, form: str) -> None:
     made = certificates.generate("From a file", utc_now())
@@ -625,6 +638,7 @@ async def test_a_managed_identity(sandbox: SandboxHandle, tmp_path: Path, monkey
         assert asked[0]["header"] == "the-header"
 
 
+@on_sqlite
 async def test_a_missing_managed_identity_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:9/msi/token")
     monkeypatch.setenv("IDENTITY_HEADER", "the-header")
@@ -633,6 +647,7 @@ async def test_a_missing_managed_identity_is_reported(monkeypatch: pytest.Monkey
     assert caught.value.fault is Fault.ENTRA_FEDERATION_UNREADABLE
 
 
+@on_sqlite
 async def test_a_missing_file_is_reported(sandbox: SandboxHandle, running: RunningEngine) -> None:
     view = await running.connect(enabled=False)
     for use, fault in (
@@ -644,6 +659,7 @@ async def test_a_missing_file_is_reported(sandbox: SandboxHandle, running: Runni
         assert caught.value.fault is fault
 
 
+@on_sqlite
 async def test_a_refused_replacement_is_recorded(sandbox: SandboxHandle, running: RunningEngine) -> None:
     view = await running.connect(enabled=False)
     used = sandbox.world.saved.registration.secrets[0]
@@ -676,6 +692,7 @@ async def test_back_to_a_secret(sandbox: SandboxHandle, running: RunningEngine) 
     assert await secret_of(running) == new["value"]
 
 
+@on_sqlite
 async def test_consent_given_just_now_is_used(sandbox: SandboxHandle, running: RunningEngine) -> None:
     view = await running.connect()
     assert not await running.engine.credentials.may_rotate(TENANT, view.id)

@@ -24,7 +24,7 @@ from tests.support.services.sandboxes import SandboxHandle, running_sandbox
 @asynccontextmanager
 async def watched(folder: Path, **options: Any) -> AsyncIterator[tuple[SandboxHandle, RunningEngine, CapturedLog]]:
     """After the first poll, phone events come only from webhooks."""
-    async with connected_engine(folder, **{"intervals": replace(QUICK, poll=3600), **options}) as (
+    async with connected_engine(folder, **{"intervals": replace(QUICK, schedule=3600, poll=3600), **options}) as (
         sandbox,
         running,
     ):
@@ -151,6 +151,7 @@ async def test_disabling_is_logged_as_the_cause_of_the_clearing(tmp_path: Path) 
     async with watched(tmp_path) as (sandbox, running, _):
         await sandbox.call("2001")
         await running.wait_until_shown("2001", *IN_A_CALL)
+        await running.wait_until_sent()
         await sandbox.clear_log()
         with caused() as turn:
             await running.engine.integrations.disable(TENANT, await running.integration_id(), ADMIN)

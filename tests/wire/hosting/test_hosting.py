@@ -9,6 +9,8 @@ from structlog.testing import capture_logs
 
 from bot.activity import Turn
 from bot.hosting import AppType, HostingConfig, InsecureHosting
+from core import limited_log
+from core.rates import Rate
 from tests.support.bot.hosting import CARD, OTHER_CARD, TENANT, open_bot
 from tests.support.eventually import eventually
 
@@ -176,6 +178,15 @@ async def test_6_bad_requests_get_a_4xx_and_one_log_line(
             assert await _status(bot.url, method, data, headers, bot.http) == expected
         assert [entry["event"] for entry in logs] == ["activity_refused"]
         assert bot.turns == []
+
+
+async def test_6_a_flood_of_refused_requests_is_a_few_log_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limited_log, "LINES", Rate(3, 0))
+    async with open_bot() as bot:
+        with capture_logs() as logs:
+            for _ in range(5):
+                assert await _status(bot.url, "POST", b"{}", {}, bot.http) == 401
+        assert [entry["event"] for entry in logs] == ["activity_refused"] * 3
 
 
 async def test_6_a_body_without_content_type_is_refused() -> None:

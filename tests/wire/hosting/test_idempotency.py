@@ -31,8 +31,7 @@ from tests.support.bot.fakes import words
 from tests.support.bot.texts import EN
 from tests.support.engines import account_of
 from tests.support.eventually import eventually
-from tests.support.storage.postgres import fresh_database
-from tests.support.storage.stores import EACH, stored
+from tests.support.storage.stores import EACH, module_database, stored
 from tests.support.storage.stores import person as stored_person
 from tests.wire.access.verb_effects import CHANGES
 from tests.wire.bot_process import (
@@ -42,7 +41,6 @@ from tests.wire.bot_process import (
     open_bot_process,
     open_surroundings,
     pressable,
-    sqlite_url,
 )
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
@@ -120,8 +118,7 @@ async def pair(
 ) -> AsyncIterator[TwoProcesses]:
     folder = tmp_path_factory.mktemp("pressed")
     with pytest.MonkeyPatch.context() as monkeypatch, ExitStack() as databases:
-        is_sqlite = request.param == "sqlite"
-        url = sqlite_url(folder) if is_sqlite else databases.enter_context(fresh_database())
+        url = databases.enter_context(module_database(request.param, folder))
         async with AsyncExitStack() as stack:
             surroundings = await stack.enter_async_context(open_surroundings(monkeypatch))
             await surroundings.sandbox.permissions(Application_ReadWrite_OwnedBy=True)

@@ -13,11 +13,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from prometheus_client import CollectorRegistry
 
-from app import open_http
 from bot.hosting.auth.bot_token import NoToken
 from bot.hosting.connector_http import ConnectorHttp
 from core.clock import utc_now
-from core.http.client import ssl_context
+from core.http.client import open_http, ssl_context
 from core.http.proxies import settle_proxies
 from core.metrics import Metrics
 from sync.cloudlink.transport import Transport

@@ -1,6 +1,7 @@
 """Files sent in the chat: fetched over HTTP from a server that stands for OneDrive, and from no other."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -10,8 +11,9 @@ import pytest
 from aiohttp import web
 
 from bot.chat.imports import download
-from bot.chat.imports.download import FileDownload
+from bot.chat.imports.download import AT_ONCE, FileDownload
 from core.http.server import listening
+from core.turns import LONGEST_PAUSE
 from sync.people.imports.values import FileFault, FileRefused
 from tests.support.bot.fakes import buttons, words
 from tests.support.bot.texts import EN
@@ -41,6 +43,11 @@ async def endless(request: web.Request) -> web.StreamResponse:
         await response.write(b"x" * 65536)
 
 
+async def silent(_: web.Request) -> web.Response:
+    await asyncio.Event().wait()
+    return web.Response()
+
+
 async def content(_: web.Request) -> web.Response:
     return web.Response(body=b"\xef\xbb\xbfPerson ID;Excluded\r\nsofia;yes\r\n")
 
@@ -54,10 +61,15 @@ async def one_drive() -> AsyncIterator[str]:
         "/elsewhere": elsewhere,
         "/broken": broken,
         "/endless": endless,
+        "/silent": silent,
     }.items():
         application.router.add_get(path, handler)
     async with listening(application, "127.0.0.1", 0) as port:
         yield f"http://127.0.0.1:{port}"
+
+
+def whole(read: bytes) -> Iterator[list[bytes]]:
+    yield [read]
 
 
 @pytest.mark.parametrize(
@@ -75,8 +87,32 @@ async def test_what_is_not_the_file_is_refused(
     monkeypatch.setattr(download, "MAX_BYTES", 1024 * 1024)
     async with one_drive() as url, aiohttp.ClientSession() as http:
         with pytest.raises(FileRefused) as refused:
-            await FileDownload(http, allows_loopback=True).read(url + path, len)
+            await FileDownload(http, allows_loopback=True).read("t1", url + path, whole)
         assert refused.value.fault is fault
+
+
+async def test_a_tenants_many_files_delay_no_other_tenants() -> None:
+    async with one_drive() as url, aiohttp.ClientSession() as http, asyncio.TaskGroup() as group:
+        files = FileDownload(http, allows_loopback=True)
+        waiting = [group.create_task(files.read("t1", f"{url}/silent", whole)) for _ in range(AT_ONCE)]
+        await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            assert len(await files.read("t2", f"{url}/file", whole)) == 1
+        for task in waiting:
+            task.cancel()
+
+
+async def test_files_are_read_in_turns_with_a_pause_after_each_slice() -> None:
+    pauses: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async with one_drive() as url, aiohttp.ClientSession() as http:
+        files = FileDownload(http, allows_loopback=True, sleep=pause)
+        assert await files.read("t1", f"{url}/file", lambda _: iter([[1, 2], [], [3]])) == [1, 2, 3]
+    assert len(pauses) == 4
+    assert all(0 < seconds <= LONGEST_PAUSE for seconds in pauses)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +133,7 @@ async def test_what_is_not_the_file_is_refused(
 async def test_only_files_that_teams_keeps_are_fetched(url: str) -> None:
     async with one_drive() as here, aiohttp.ClientSession() as http:
         with pytest.raises(FileRefused) as refused:
-            await FileDownload(http).read(url.format(port=here.rpartition(":")[2]), len)
+            await FileDownload(http).read("t1", url.format(port=here.rpartition(":")[2]), whole)
         assert refused.value.fault is FileFault.FOREIGN_HOST
 
 

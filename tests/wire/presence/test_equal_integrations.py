@@ -13,6 +13,7 @@ from storage.queries import history, integrations
 from sync.domain.model import AlreadySetUp, IntegrationView
 from tests.support.engines import ADMIN, TENANT, RunningEngine, account_of, app_of, running_engine
 from tests.support.services.sandboxes import running_sandbox
+from tests.support.storage.stores import on_sqlite
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -74,6 +75,7 @@ async def test_an_equal_one_of_another_tenant_does_not_matter(running: RunningEn
         assert edited.revision == second.revision + 1
 
 
+@on_sqlite
 async def test_an_edit_that_moves_nothing_is_allowed(running: RunningEngine) -> None:
     """Also of an integration that has an equal one, stored before such were refused."""
     first = await running.connect(enabled=False)

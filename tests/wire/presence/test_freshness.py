@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from socket import socket
 from uuid import UUID
@@ -17,13 +18,13 @@ from app import serve
 from settings import Settings
 from storage.database import Database, open_database
 from storage.encryption import Encryption
-from storage.queries import integrations
+from storage.queries import integrations, polls
 from sync.domain.model import Freshness
 from tests.support.engines import KEY, QUICK, RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.presence import IN_A_CALL, answer_call
 from tests.support.services.sandboxes import SandboxHandle, running_sandbox
-from tests.support.storage.stores import database_in, integration, person, stored, with_secrets
+from tests.support.storage.stores import database_in, integration, person, read_integration, stored, with_secrets
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -117,7 +118,7 @@ async def test_it_listens_before_it_polls(tmp_path: Path) -> None:
     is_listening: list[bool] = []
 
     async def asked(_request: web.Request) -> web.Response:
-        is_listening.append(await accepts(port))
+        is_listening.append(await answers(port))
         return web.Response(status=503)
 
     cloudlink = web.Application()
@@ -148,13 +149,17 @@ async def test_it_listens_before_it_polls(tmp_path: Path) -> None:
     assert is_listening[0]
 
 
-async def accepts(port: int) -> bool:
+async def answers(port: int) -> bool:
+    """Read to the end: a server that stops may lose sight of a connection that it has just accepted."""
     try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:
         return False
+    writer.write(b"GET / HTTP/1.0\r\n\r\n")
+    answer = await reader.read()
     writer.close()
-    return True
+    await writer.wait_closed()
+    return answer.startswith(b"HTTP/1")
 
 
 async def rename(database: Database, table: str, name: str) -> None:
@@ -162,8 +167,19 @@ async def rename(database: Database, table: str, name: str) -> None:
         await session.exec(text(f"ALTER TABLE {table} RENAME TO {name}"))  # type: ignore[call-overload]
 
 
-async def test_a_gap_is_marked_for_enabled_integrations_only(tmp_path: Path) -> None:
+async def test_gaps_of_enabled_integrations_begin_with_the_first_and_end_a_round_of_polls(tmp_path: Path) -> None:
+    """Restarts while CloudLink is away: the time in which polls are to confirm what is shown becomes no longer."""
+    now, ahead = integration().created_at, {"catch_up_since": integration().created_at + timedelta(hours=1)}
     async with open_database(database_in(tmp_path)) as database:
-        await stored(database, integration(), integration(id="off", enabled=False))
-        async with database.writing() as session:
-            assert await integrations.mark_gap(session, integration().created_at) == ["i1"]
+        await stored(
+            database, integration(), integration(id="ahead", **ahead), integration(id="off", enabled=False)
+        )
+        for minutes in (0, 9):
+            async with database.writing() as session:
+                await polls.begin(session, "i1", [["2001"]], now, whole=True)
+                marked = await integrations.mark_gap(session, now + timedelta(minutes=minutes))
+                assert sorted(marked) == ["ahead", "i1"]
+        async with database.session() as session:
+            assert await polls.next_chunk(session, "i1") is None
+        since = {name: (await read_integration(database, name)).catch_up_since for name in ("i1", "ahead", "off")}
+        assert since == {"i1": now, "ahead": now, "off": None}

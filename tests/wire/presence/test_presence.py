@@ -28,6 +28,7 @@ from tests.support.presence import (
     presence_requests,
 )
 from tests.support.services.sandboxes import SandboxHandle, running_sandbox
+from tests.support.storage.stores import on_sqlite
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -48,6 +49,7 @@ async def test_a_call_shows_as_in_a_call_and_hanging_up_clears_it(tmp_path: Path
         assert [call["status"] for call in await presence_requests(sandbox)] == [200, 200]
 
 
+@on_sqlite
 async def test_ringing_changes_nothing(tmp_path: Path) -> None:
     async with connected_engine(tmp_path) as (sandbox, running):
         await sandbox.ring("2001")
@@ -63,6 +65,7 @@ async def has_state(running: RunningEngine, state: str, extension: str = "2001")
     return (await person_by_extension(running, extension)).line == state
 
 
+@on_sqlite
 async def test_a_conference_shows_as_in_a_conference_call(tmp_path: Path) -> None:
     async with connected_engine(tmp_path) as (sandbox, running):
         await answer_call(sandbox, "2001")
@@ -70,6 +73,7 @@ async def test_a_conference_shows_as_in_a_conference_call(tmp_path: Path) -> Non
         await running.wait_until_shown("2001", *CONFERENCE)
 
 
+@on_sqlite
 async def test_do_not_disturb_shows_as_presenting_and_outlasts_a_call(tmp_path: Path) -> None:
     async with connected_engine(tmp_path) as (sandbox, running):
         await sandbox.dnd("2001")
@@ -105,6 +109,7 @@ async def taken(running: RunningEngine, count: float) -> bool:
     return running.metric("events_total", verdict="applied") >= count
 
 
+@on_sqlite
 async def test_an_unknown_state_is_counted_and_changes_nothing(tmp_path: Path) -> None:
     async with connected_engine(tmp_path) as (sandbox, running):
         await sandbox.publish_state("2001", "levitating")
@@ -181,6 +186,7 @@ async def test_a_poll_finds_what_lost_webhooks_missed(tmp_path: Path) -> None:
         assert running.metric("events_total", verdict="applied") == 0
 
 
+@on_sqlite
 async def test_without_a_public_url_it_polls(tmp_path: Path) -> None:
     async with connected_engine(tmp_path, webhooks=False) as (sandbox, running):
         status = await running.status()
@@ -333,6 +339,7 @@ async def sent_so_far(sandbox: SandboxHandle, count: int) -> bool:
     return len(await presence_requests(sandbox)) == count
 
 
+@on_sqlite
 async def test_a_presence_chosen_by_hand_wins(tmp_path: Path) -> None:
     async with connected_engine(tmp_path) as (sandbox, running):
         await sandbox.chosen("2001", "Away")
@@ -503,6 +510,7 @@ async def test_the_preview_shows_matched_and_unmatched_people_and_what_would_be_
         assert await presence_requests(sandbox) == []
 
 
+@on_sqlite
 async def test_the_connection_test_names_its_steps_and_what_fails(tmp_path: Path) -> None:
     async with connected_engine(tmp_path) as (sandbox, running):
         integration = await running.integration_id()

@@ -24,6 +24,7 @@ from tests.support.presence import (
     wait_for_status_message,
 )
 from tests.support.services.sandboxes import SandboxHandle, running_sandbox
+from tests.support.storage.stores import on_sqlite
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -96,6 +97,7 @@ async def test_the_message_is_set_with_the_call_and_removed_after_it(tmp_path: P
         assert sorted(kinds) == ["clearPresence", "setPresence", "setStatusMessage", "setStatusMessage"]
 
 
+@on_sqlite
 async def test_a_persons_own_message_stays(tmp_path: Path) -> None:
     async with with_messages(tmp_path) as (sandbox, running):
         write(sandbox, "2001", OWN)
@@ -110,6 +112,7 @@ async def test_a_persons_own_message_stays(tmp_path: Path) -> None:
         assert "setStatusMessage" not in await requests(sandbox)
 
 
+@on_sqlite
 async def test_a_message_written_during_the_call_is_not_removed(tmp_path: Path) -> None:
     async with with_messages(tmp_path) as (sandbox, running):
         await sandbox.call("2001")
@@ -122,6 +125,7 @@ async def test_a_message_written_during_the_call_is_not_removed(tmp_path: Path) 
         assert (await person_by_extension(running, "2001")).status_message == ""
 
 
+@on_sqlite
 async def test_do_not_disturb_sets_no_message(tmp_path: Path) -> None:
     async with with_messages(tmp_path) as (sandbox, running):
         await sandbox.dnd("2001")

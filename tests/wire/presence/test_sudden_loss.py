@@ -57,7 +57,7 @@ async def matched(running: RunningEngine) -> int:
 async def test_an_empty_or_halved_list_changes_nothing_and_opens_a_problem(
     tmp_path: Path, lose: Callable[[SandboxHandle], None]
 ) -> None:
-    async with connected_engine(tmp_path) as (sandbox, running):
+    async with connected_engine(tmp_path, clock=FakeClock(), intervals=SLOW_CLOCK) as (sandbox, running):
         await answer_call(sandbox, "2001")
         await running.wait_until_shown("2001", *IN_A_CALL)
         people, teams = list(sandbox.world.saved.people), list(sandbox.world.saved.teams)

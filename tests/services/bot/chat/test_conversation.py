@@ -3,7 +3,7 @@
 from unittest.mock import AsyncMock
 
 from bot.activity import Installed, Message, Removed
-from bot.chat.conversation import PersonalChatOnly, Welcome, store_conversation
+from bot.chat.conversation import SEEN_EVERY, PersonalChatOnly, Welcome, store_conversation
 from bot.chat.router import Router
 from bot.commands import COMMANDS
 from bot.languages import Language
@@ -45,6 +45,20 @@ async def test_the_stored_language_replaces_the_clients(chat: Chat) -> None:
     await store_conversation(context, AsyncMock())
     assert context.texts.language is Language.PORTUGUESE
     assert context.welcomed
+
+
+async def test_a_turn_that_says_nothing_new_waits_for_no_writer(chat: Chat) -> None:
+    await chat.say("hello")
+    async with chat.database.writing():
+        await chat.say("help")
+    chat.zone = "Europe/Lisbon"
+    await chat.say("help")
+    chat.now += SEEN_EVERY
+    await chat.say("help")
+    async with chat.database.session() as session:
+        stored = await conversations.find(session, chat.tenant, chat.person)
+    assert stored is not None
+    assert (stored.time_zone, stored.seen_at) == ("Europe/Lisbon", chat.now)
 
 
 async def test_the_welcome_is_sent_before_a_first_command_and_alone_otherwise(chat: Chat) -> None:

@@ -39,20 +39,20 @@ def seconds() -> Seconds:
 
 @pytest.fixture
 async def crowded(chat: Chat, seconds: Seconds) -> Chat:
-    """A tenant whose owner by the store wrote before, in another process; 200 strangers then use up their rate."""
+    """A tenant whose owner by the store wrote before, in another process; 60 strangers then use up their rate."""
     chat.admins = ()
     row = Member(owner_tenant=TENANT, user_object_id=ADMIN, role=Role.OWNER, invited_at=NOON)
     await stored(chat.database, row)
     chat.crowd_limit = CrowdLimit(chat.database, AdminsSetting((), TENANT), seconds, RATES)
     chat.restart()
-    for number in range(200):
+    for number in range(60):
         chat.person = f"stranger {number}"
         await chat.turn(Message("status"))
     return chat
 
 
 async def test_beyond_the_rate_there_is_one_polite_answer_then_silence_without_the_store(crowded: Chat) -> None:
-    crowded.person = "stranger 150"
+    crowded.person = "stranger 50"
     with recorded_statements(crowded.database) as seen:
         for said in (Message("status"), Message("claim AAAA"), Installed()):
             assert (await crowded.turn(said)).cards == []
@@ -65,11 +65,11 @@ def polite(chat: Chat) -> list[Card]:
 
 
 async def test_who_was_left_out_of_the_polite_answers_gets_one_later(crowded: Chat, seconds: Seconds) -> None:
-    crowded.person = "stranger 199"
+    crowded.person = "stranger 59"
     await crowded.turn(Message("status"))
     assert len(polite(crowded)) == RATES.all_answers.burst
     seconds.now += 2
-    for number in (199, 198, 197, 199):
+    for number in (59, 58, 57, 59):
         crowded.person = f"stranger {number}"
         await crowded.turn(Message("status"))
     assert len(polite(crowded)) == RATES.all_answers.burst + 1
@@ -88,9 +88,17 @@ async def test_another_tenant_is_not_affected(crowded: Chat) -> None:
 
 
 async def test_after_a_while_they_are_answered_again(crowded: Chat, seconds: Seconds) -> None:
-    crowded.person = "stranger 150"
+    crowded.person = "stranger 50"
     seconds.now += 60
     assert "For administrators only" in words(await crowded.say("status"))
+
+
+async def test_a_loud_person_who_is_known_is_answered_in_their_language(crowded: Chat, seconds: Seconds) -> None:
+    crowded.person, seconds.now = ADMIN, seconds.now + 60
+    await crowded.act("language.set", language="pt")
+    for _ in range(10):
+        await crowded.turn(Message("help"))
+    assert "Demasiadas mensagens" in words(crowded.shown[-1])
 
 
 async def test_a_loud_person_is_limited_whatever_their_role(crowded: Chat, seconds: Seconds) -> None:

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from bot.activity import Card
+from bot.cards.parts import NBSP
 from bot.commands import COMMANDS
 from bot.commands.help import GROUPS
 from storage.queries.chat import drafts
@@ -87,6 +88,30 @@ async def test_disable_asks_once_and_says_how_many_are_cleared(chat: Chat) -> No
     assert chat.integrations.calls == ["disable"]
 
 
+async def test_a_press_whose_process_ended_first_can_be_pressed_again(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    async def killed(*_: object) -> None:
+        raise Killed
+
+    await add_integration(chat, enabled=True)
+    card = await chat.say("disable presence")
+    with monkeypatch.context() as patched:
+        patched.setattr(chat.integrations, "disable", killed)
+        with pytest.raises(Killed):
+            await chat.press(card, "disable.now")
+    answer = words(await chat.press(card, "disable.now"))
+    assert EN("pressed.unfinished") in answer
+    assert EN("pressed.once") not in answer
+    chat.restart()
+    assert "3 people" in words(await chat.press(card, "disable.now"))
+    chat.restart()
+    assert EN("pressed.once") in words(await chat.press(card, "disable.now"))
+
+
 async def test_disabling_can_be_cancelled(chat: Chat) -> None:
     await add_integration(chat, enabled=True)
     assert "Nothing was changed" in words(await chat.press(await chat.say("disable presence"), "disable.keep"))
@@ -123,7 +148,12 @@ async def test_removing_can_be_cancelled(chat: Chat) -> None:
 async def test_status_in_words(chat: Chat) -> None:
     await add_integration(chat, enabled=True)
     said = words(await chat.say("estado"))
-    for expected in ("Presence sync is running", "✅ Mitel CloudLink", "of 27 people matched", "parked × 4"):
+    for expected in (
+        "Presence sync is running",
+        f"✅{NBSP}Mitel CloudLink",
+        "of 27 people matched",
+        "parked × 4",
+    ):
         assert expected in said
     assert EN("status.live") in said
     assert "none yet" in said

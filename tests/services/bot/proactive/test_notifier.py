@@ -11,14 +11,14 @@ from structlog.testing import capture_logs
 from storage.queries.chat import conversations, roles
 from storage.queries.health import alerts, notices, problems
 from storage.queries.health.notices import State
-from storage.tables.notices import AlertPreference
+from storage.tables.notices import AlertPreference, Notice
 from storage.tables.problems import Problem
 from storage.tables.rotations import Rotation
 from sync.domain.roles import Role
 from tests.support.bot.fakes import buttons, link_urls, words
 from tests.support.bot.hosting import TENANT
 from tests.support.bot.notices import NoticeHarness, chat_of, open_notice_harness, title
-from tests.support.bot.texts import EN, PT, problem_title
+from tests.support.bot.texts import EN, PT, problem_summary
 from tests.support.storage.stores import each_database as each_database
 from tests.support.storage.stores import stored
 
@@ -84,8 +84,8 @@ async def test_missing_consent_offers_its_link_and_an_outage_a_test(world: Notic
     await world.schedule_and_send()
     consent, outage = sorted((call.card for call in world.arrived("ada")), key=title)
     assert [title(consent), title(outage)] == [
-        problem_title("graph.consent_missing", permissions="User.Read.All"),
-        problem_title("cloudlink.unreachable", stopped=False),
+        problem_summary("graph.consent_missing", permissions="User.Read.All"),
+        problem_summary("cloudlink.unreachable", stopped=False),
     ]
     assert any("CallAnAPI/appId/app" in url for url in link_urls(consent))
     assert "User.Read.All" in words(consent)
@@ -114,8 +114,8 @@ async def test_a_secret_that_cannot_be_decrypted_is_entered_again_on_its_own_sid
     await world.schedule_and_send()
     cloudlink, entra = sorted((call.card for call in world.arrived("ada")), key=title)
     assert [title(entra), title(cloudlink)] == [
-        problem_title("secret.unreadable"),
-        problem_title("secret.unreadable", stopped=False),
+        problem_summary("secret.unreadable"),
+        problem_summary("secret.unreadable", stopped=False),
     ]
     remedies = ("edit.cloudlink", "rotate.ask")
     assert [verb for verb in remedies if verb in buttons(cloudlink)] == ["edit.cloudlink"]
@@ -215,7 +215,7 @@ async def test_a_refused_secret_does_not_wait(world: NoticeHarness) -> None:
     await quiet(world)
     await refused(world)
     await world.schedule_and_send()
-    assert world.said("ada") == [problem_title("entra.secret_expired")]
+    assert world.said("ada") == [problem_summary("entra.secret_expired")]
 
 
 async def test_muting_drops_a_waiting_notice(world: NoticeHarness) -> None:
@@ -378,10 +378,35 @@ async def test_a_problem_ends_with_one_all_clear_and_a_changed_card(world: Notic
     for _ in range(3):
         await world.schedule_and_send()
     assert world.said("ada") == [
-        problem_title("entra.secret_expired"),
-        EN("notice.clear", service="Microsoft Entra ID"),
+        problem_summary("entra.secret_expired"),
+        EN("notice.clear.refusal", service="Microsoft Entra ID"),
     ]
     assert len(world.changed()) == 1
+
+
+async def test_while_the_secret_is_refused_no_notice_calls_it_valid(world: NoticeHarness) -> None:
+    """Neither to who waits for the end of quiet hours or asked for a reminder, nor to who comes new."""
+    for name in ("ada", "ben"):
+        await world.admin(name)
+    await quiet(world)
+    await world.integration(3)
+    await world.schedule_and_send()
+    (seen,) = [notice for notice in await world.notices() if notice.audience == "ben"]
+    later = {"stage": f"{seen.stage}~2026-03-02", "due_at": world.now + timedelta(hours=1), "state": State.WAITING}
+    await stored(world.database, Notice(**{**seen.model_dump(exclude={"id"}), **later}))
+    await refused(world)
+    await world.admin("cleo", admin_as="", locale="pt-PT")
+    await world.role("cleo", Role.OWNER)
+    world.bot.clock.advance(hours=2)
+    for _ in range(2):
+        await world.schedule_and_send()
+    assert world.said("ada") == [problem_summary("entra.secret_expired")]
+    assert [len(world.said(name)) for name in ("ben", "cleo")] == [2, 1]
+    async with world.database.writing() as session:
+        await problems.close_open(session, "i1", ["entra"], world.now)
+    world.bot.clock.advance(minutes=6)
+    await world.schedule_and_send()
+    assert [len(world.said(name)) for name in ("ada", "ben", "cleo")] == [3, 4, 3], "the date, and the all-clear"
 
 
 async def test_a_channel_receives_notices_without_buttons(world: NoticeHarness) -> None:
@@ -525,6 +550,25 @@ async def test_the_digest_waits_for_the_end_of_quiet_hours(world: NoticeHarness)
     world.bot.clock.advance(minutes=61)
     await world.schedule_and_send()
     assert world.said("ada") == [EN.plural("digest.title", 1)]
+
+
+@pytest.mark.parametrize("made", ["before", "while"])
+async def test_the_digest_has_no_line_of_the_date_while_the_secret_is_refused(
+    world: NoticeHarness, made: str
+) -> None:
+    await world.admin("ada")
+    await quiet(world)
+    await wants(world, "ada")
+    await world.integration(3)
+    await healed(world)
+    if made == "before":
+        await world.schedule_and_send()
+    await refused(world)
+    world.bot.clock.advance(hours=2)
+    await world.schedule_and_send()
+    (card,) = [call.card for call in world.arrived("ada") if title(call.card) == EN.plural("digest.title", 1)]
+    assert "Fixed after 60 minutes" in words(card)
+    assert "expires" not in words(card)
 
 
 async def test_with_nothing_to_say_no_digest_is_sent(world: NoticeHarness) -> None:

@@ -38,16 +38,10 @@ ENCRYPTION = Encryption([Fernet.generate_key().decode()])
 SET, CLEAR = SetPresence("teams p1", Presence.IN_A_CALL, 14_400), ClearPresence("teams p1")
 
 
-class OwnJobs(FakeJobs):
-    """The jobs of a process that is alone."""
-
-    shared = False
-
-
 @dataclass
 class Bench:
     database: Database
-    jobs: FakeJobs = field(default_factory=OwnJobs)
+    jobs: FakeJobs = field(default_factory=lambda: FakeJobs(others=False))
     clients: FakeServiceClients = field(default_factory=FakeServiceClients)
     clock: FakeClock = field(default_factory=FakeClock)
 
@@ -72,7 +66,7 @@ async def bench(folder: Path, app: str = "", jobs: FakeJobs | None = None) -> As
             await stored(database, with_secrets(row, ENCRYPTION, client_secret_sealed="secret"))
             teams_user = "teams p1" if app else f"teams {who}"
             await stored(database, person(who, integration_id=name, teams_user_id=teams_user))
-        at = Bench(database, jobs or OwnJobs())
+        at = Bench(database, jobs or FakeJobs(others=False))
         async with at.flow.running():
             yield at
 
@@ -212,6 +206,27 @@ async def test_what_was_being_sent_when_the_process_died_is_sent_by_the_next(tmp
         assert another.clients.graph.sent == [SET]
         assert await applied(at.database) == Presence.IN_A_CALL
         at.clients.graph.during_push = None
+
+
+@pytest.mark.parametrize("turn", [60.0, 0.0])
+async def test_a_job_sends_what_others_store_meanwhile_until_its_turn_ends(
+    tmp_path: Path, turn: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.flow.flow.TURN", turn)
+    async with bench(tmp_path, jobs=FakeJobs()) as at:
+        another, sent = Bench(at.database, FakeJobs()), [SET, replace(SET, user_id="teams p3")]
+        await stored(at.database, person("p3", teams_user_id="teams p3"))
+
+        async def begin_another() -> None:
+            at.clients.graph.during_push = None
+            await another.report(CallState.CONNECTED, 2, "p3")
+
+        await another.report(CallState.CONNECTED, 1)
+        at.clients.graph.during_push = begin_another
+        await at.flow.push("i1")
+        assert at.clients.graph.sent == sent[: 2 if turn else 1]
+        await at.flow.push("i1")
+        assert at.clients.graph.sent == sent
 
 
 async def test_a_process_that_was_taken_for_dead_stores_no_outcome_and_sends_no_more(tmp_path: Path) -> None:

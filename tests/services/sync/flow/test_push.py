@@ -24,6 +24,7 @@ from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.presence import Presence
 from sync.presence.delays import Delays
 from sync.presence.hours import counted
+from sync.teams.quota import LONGEST_BLOCK
 from tests.support.captured_log import captured_log
 from tests.support.clocks import NOON, FakeClock
 from tests.support.services.fake_services import FakeJobs, FakeServiceClients, context_of
@@ -48,6 +49,10 @@ SECRET = "the client's secret"
 
 def calling(name: str = "p1", **values: Any) -> Person:
     return person(name, **{"desired": CALL.value, "desired_at": NOON, "due_at": NOON, **values})
+
+
+def changed_by_phone(name: str = "p1", **values: Any) -> Person:
+    return calling(name, waiting_since=NOON, **values)
 
 
 def shown(name: str = "p1", **values: Any) -> Person:
@@ -81,6 +86,24 @@ class Bench:
         await self.flow.push("i1")
         return self.clients.graph.sent[before:]
 
+    def delays_seen(self) -> tuple[float, float]:
+        """How many changes were measured, and the sum of their seconds."""
+        name = "cloudlink_presence_latency_seconds"
+        count, total = (self.registry.get_sample_value(f"{name}_{each}") for each in ("count", "sum"))
+        return count or 0, total or 0
+
+    async def edit(self, name: str, **values: Any) -> None:
+        async with self.database.writing() as session:
+            row = await session.get_one(Person, name)
+            for each, value in values.items():
+                setattr(row, each, value)
+
+    async def sleep(self) -> None:
+        """The machine sleeps, and an event that waited for it arrives when it wakes, before an answer that did."""
+        self.clients.graph.during_push = None
+        self.clock.advance(minutes=50)
+        await self.edit("p1", heard_at=self.clock())
+
     async def faults(self) -> list[str]:
         async with self.database.session() as session:
             return [problem.fault for problem in await problems.list_open(session, "i1")]
@@ -102,7 +125,7 @@ def only(user_id: str, outcome: Outcome) -> Any:
 
 
 async def test_a_difference_is_sent_once_and_stored_as_applied(tmp_path: Path) -> None:
-    async with bench(tmp_path, calling()) as at:
+    async with bench(tmp_path, changed_by_phone()) as at:
         at.clock.advance(seconds=2)
         assert await at.push() == [SetPresence("teams p1", CALL, 14_400)]
         row = await read_person(at.database)
@@ -110,11 +133,42 @@ async def test_a_difference_is_sent_once_and_stored_as_applied(tmp_path: Path) -
         assert row.applied_until == at.clock() + timedelta(hours=4)
         assert row.due_at == NOON + timedelta(hours=1)
         assert await at.push() == []
-        assert at.registry.get_sample_value("cloudlink_presence_latency_seconds_sum") == 2
+        assert at.delays_seen() == (1, 2)
+        assert (await read_integration(at.database)).last_change_at == NOON + timedelta(seconds=2)
+
+
+async def test_the_delay_is_of_what_a_phone_changed_and_its_retries_not_of_what_an_administrator_did(
+    tmp_path: Path,
+) -> None:
+    async with bench(tmp_path, changed_by_phone(excluded=True)) as at:
+        await at.push()
+        at.clock.advance(minutes=5)
+        await at.edit("p1", excluded=False, due_at=at.clock())
+        assert [change.user_id for change in await at.push()] == ["teams p1"]
+        assert at.delays_seen() == (0, 0)
+        assert (await read_integration(at.database)).last_change_at == at.clock()
+        await at.edit("p1", desired=None, waiting_since=at.clock(), due_at=at.clock())
+        sent_at = at.clock()
+        at.clients.graph.answer = lambda change: Throttled(3)
+        await at.push()
+        at.clients.graph.answer = lambda change: Done()
+        at.clock.advance(seconds=3)
+        assert (await read_integration(at.database)).last_change_at == sent_at
+        await at.push()
+        assert at.delays_seen() == (1, 3)
+        assert (await read_integration(at.database)).last_change_at == at.clock()
+
+
+@pytest.mark.parametrize("outcome", [Refused(404, "NotFound"), Done()])
+async def test_once_answered_what_is_sent_again_is_no_change_of_the_phone(tmp_path: Path, outcome: Outcome) -> None:
+    async with bench(tmp_path, changed_by_phone()) as at:
+        at.clients.graph.answer = lambda change: outcome
+        await at.push()
+        assert (await read_person(at.database)).waiting_since is None
 
 
 async def test_calls_shown_and_refusals_are_counted_by_the_hour(tmp_path: Path) -> None:
-    talking, dnd = calling("talking", line="on_call"), calling("dnd", line="do_not_disturb")
+    talking, dnd = changed_by_phone("talking", line="on_call"), calling("dnd", line="do_not_disturb")
     longer = shown("longer", line="on_call", desired=Presence.IN_A_CONFERENCE_CALL)
     async with bench(tmp_path, talking, dnd, longer, calling("out", line="on_call")) as at:
         at.clients.graph.answer = only("teams out", Refused(403, "Forbidden"))
@@ -124,6 +178,29 @@ async def test_calls_shown_and_refusals_are_counted_by_the_hour(tmp_path: Path) 
             (hour,) = (await counted(session, "i1", NOON, at.clock() + timedelta(hours=1))).hours()
         assert (hour.shown, hour.refused, hour.overruled) == (1, 1, 0)
         assert hour.p95 is not None
+
+
+RINGS_AS: dict[str, dict[str, Any]] = {
+    "something else": {"mapping": {"ringing": "DoNotDisturb/Presenting"}},
+    "a call": {"mapping": {"ringing": "Busy/InACall"}},
+}
+
+
+@pytest.mark.parametrize("integration_values", RINGS_AS.values(), ids=RINGS_AS)
+async def test_a_call_is_counted_once_where_ringing_is_shown_too(
+    tmp_path: Path, integration_values: dict[str, Any]
+) -> None:
+    rings = Presence(integration_values["mapping"]["ringing"])
+    async with bench(tmp_path, changed_by_phone(line="ringing", desired=rings), **integration_values) as at:
+        await at.push()
+        await at.edit("p1", line="on_call", desired=Presence.IN_A_CALL, due_at=at.clock())
+        await at.push()
+        await at.edit("p1", line="in_conference", desired=Presence.IN_A_CONFERENCE_CALL, due_at=at.clock())
+        await at.push()
+        await at.delays.flush()
+        async with at.database.session() as session:
+            (hour,) = (await counted(session, "i1", NOON, at.clock() + timedelta(hours=1))).hours()
+        assert hour.shown == 1
 
 
 async def test_state_changes_go_in_batches_of_twenty_before_renewals(tmp_path: Path) -> None:
@@ -198,6 +275,24 @@ async def test_a_refused_person_is_tried_again_later(tmp_path: Path) -> None:
         assert (await read_person(at.database, "b")).refusal == ""
 
 
+async def test_what_was_refused_before_the_machine_slept_is_tried_again_when_it_wakes(tmp_path: Path) -> None:
+    async with bench(tmp_path, calling()) as at:
+        at.clients.graph.answer = only("teams p1", Refused(403, "Forbidden"))
+        await at.push()
+        at.clock.advance(seconds=5)
+        at.clients.graph.during_push = at.sleep
+        assert await at.push() == [SetPresence("teams p1", CALL, 14_400)] * 2
+
+
+async def test_a_session_that_began_before_the_machine_slept_is_renewed_in_time(tmp_path: Path) -> None:
+    async with bench(tmp_path, calling()) as at:
+        at.clients.graph.during_push = at.sleep
+        assert len(await at.push()) == 1
+        at.clock.advance(minutes=120)
+        await at.edit("p1", heard_at=at.clock(), due_at=at.clock())
+        assert await at.push() == [SetPresence("teams p1", CALL, 14_400)]
+
+
 async def test_a_refused_clear_is_tried_again_until_the_session_has_ended(tmp_path: Path) -> None:
     async with bench(tmp_path, shown(desired=None)) as at:
         at.clients.graph.answer = only("teams p1", Refused(400, "BadRequest"))
@@ -222,6 +317,22 @@ async def test_an_unavailable_service_opens_a_problem_and_delays_the_next_push(t
         assert len(await at.push()) == 2
         assert await at.faults() == []
         assert (await read_person(at.database)).applied == CALL
+
+
+async def test_while_graph_throttles_everything_it_is_a_problem_and_is_asked_again_within_two_minutes(
+    tmp_path: Path,
+) -> None:
+    async with bench(tmp_path, calling("a"), calling("b")) as at:
+        at.clients.graph.answer = lambda change: Throttled(600)
+        await at.push()
+        assert await at.faults() == ["graph.throttled"]
+        assert (await read_person(at.database, "a")).due_at == NOON + LONGEST_BLOCK
+        at.clients.graph.answer = lambda change: Done()
+        at.clock.advance(seconds=119)
+        assert await at.push() == []
+        at.clock.advance(seconds=1)
+        assert len(await at.push()) == 2
+        assert await at.faults() == []
 
 
 async def test_one_failure_among_successes_affects_only_its_person(tmp_path: Path) -> None:
@@ -258,6 +369,19 @@ async def test_a_refusal_that_passes_is_tried_again_within_seconds_and_blocks_no
         assert await at.faults() == []
 
 
+async def test_what_refused_credentials_sent_changed_nothing(tmp_path: Path) -> None:
+    async with bench(tmp_path, shown(desired=None)) as at:
+        before = await read_person(at.database)
+        at.clients.graph.error = CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED)
+        assert await at.push() == [ClearPresence("teams p1")]
+        row = await read_person(at.database)
+        assert (row.applied, row.applied_until) == (before.applied, before.applied_until)
+        at.clients.graph.error = None
+        at.clock.advance(seconds=3)
+        assert await at.push() == [ClearPresence("teams p1")]
+        assert (await read_person(at.database)).applied is None
+
+
 async def test_an_undecryptable_secret_opens_a_problem_and_nothing_is_sent(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, integration(client_secret_sealed="not sealed by our key"), calling())
@@ -287,6 +411,34 @@ async def test_integrations_that_share_a_quota_push_concurrently_without_a_deadl
         async with at.database.writing() as session:
             sharing = await integrations.lock_sharing_quota(session, "i1")
             assert sum(count for each in sharing.values() for _, count in each.quota_spent) == 10
+
+
+@pytest.mark.parametrize("is_in_flight", [False, True], ids=["not sent yet", "refused afterwards"])
+async def test_whose_session_was_left_to_another_integration_is_cleared_by_it(
+    tmp_path: Path, is_in_flight: bool
+) -> None:
+    """Also when its own wish, for which the session was left to it, ends before that has come true."""
+    async with bench(tmp_path, shown(desired=None)) as at:
+        await stored(at.database, with_secrets(integration(id="i2"), ENCRYPTION, client_secret_sealed=SECRET))
+        await stored(at.database, calling("p2", integration_id="i2", teams_user_id="teams p1"))
+
+        async def leave() -> None:
+            at.clients.graph.during_push = None
+            assert await at.push() == []
+            assert (await read_person(at.database)).applied is None
+
+        if is_in_flight:
+            at.clients.graph.during_push = leave
+            at.clients.graph.error = CredentialsWrong(Fault.GRAPH_FORBIDDEN)
+            await at.flow.push("i2")
+            at.clients.graph.error = None
+        else:
+            await leave()
+        await at.edit("p2", desired=None, due_at=NOON)
+        at.clock.advance(seconds=2)
+        await at.flow.push("i2")
+        assert at.clients.graph.sent[-1:] == [ClearPresence("teams p1")]
+        assert (await read_person(at.database, "p2")).applied is None
 
 
 async def test_every_application_has_its_own_quota(tmp_path: Path) -> None:
@@ -328,9 +480,13 @@ async def test_an_excluded_person_is_cleared(tmp_path: Path) -> None:
         assert await at.push() == [ClearPresence("teams p1")]
 
 
-async def test_a_push_that_leaves_no_one_due_reads_the_due_people_once(tmp_path: Path) -> None:
-    async with bench(tmp_path, calling()) as at:
+@pytest.mark.parametrize("shared", [False, True])
+async def test_a_push_reads_the_due_people_once_and_again_where_others_may_have_stored_some(
+    tmp_path: Path, shared: bool
+) -> None:
+    async with bench(tmp_path, calling()) as alike:
+        at = Bench(alike.database, jobs=FakeJobs(others=shared))
         with recorded_statements(at.database) as statements:
             await at.push()
         asked = [each for each in statements if "FROM person" in each and "LIMIT" in each]
-        assert len(asked) == 1
+        assert len(asked) == 1 + shared

@@ -14,6 +14,7 @@ from storage.queries import events as event_store
 from storage.queries import integrations
 from storage.queries.people import endpoints, people
 from sync.domain.phone_events import CallEvent, CallSnapshot, CallState, EndpointEvent, LineSnapshot
+from sync.flow import pace
 from sync.flow.aftermath import MATCH_AGAIN
 from sync.flow.line_state import SETTLING, unknown_phone
 from tests.support.clocks import NOON, FakeClock
@@ -76,7 +77,8 @@ async def test_an_event_sets_the_desired_presence_and_queues_a_push(tmp_path: Pa
         await at.apply(call(CallState.CONNECTED, 1))
         row = await read_person(at.database)
         assert (row.line, row.desired, row.desired_at, row.due_at) == ("on_call", CALL, NOON, NOON)
-        assert (await read_integration(at.database)).last_change_at == NOON
+        assert row.waiting_since == NOON
+        assert (await read_integration(at.database)).last_change_at is None
         assert at.jobs.deferred == [("push", "i1", None)]
         assert (await read_person(at.database, "p2")).line == "unknown"
 
@@ -228,6 +230,26 @@ async def test_a_doubtful_end_is_believed_and_the_phone_is_read(tmp_path: Path) 
             assert await endpoints.to_poll_now(session, "i1", NOON, 9) == []
 
 
+@pytest.mark.parametrize("seconds", [1, 600])
+async def test_an_end_that_cloudlink_dates_before_the_call_is_checked_at_the_phone(
+    tmp_path: Path, seconds: int
+) -> None:
+    """CloudLink's clock was set back during the call: also if it is checked before the call has settled."""
+    async with bench(tmp_path) as at:
+        begun = int(NOON.timestamp() * 1000)
+        await at.apply(call(CallState.CONNECTED, begun))
+        at.jobs.deferred.clear()
+        at.clock.advance(seconds=seconds)
+        await at.apply(call(CallState.ENDED, begun - 7_200_000))
+        assert (await read_person(at.database)).desired == CALL
+        assert at.counted("late") == 1
+        assert at.jobs.deferred == [("poll_now", "i1", at.clock())]
+        for _ in range(2):
+            await at.apply_snapshots(replace(idle("p1"), at=begun - 7_200_000))
+            at.clock.advance(seconds=5)
+        assert (await read_person(at.database)).desired is None
+
+
 async def test_a_poll_that_contradicts_what_was_just_heard_is_repeated_when_that_has_settled(
     tmp_path: Path,
 ) -> None:
@@ -271,6 +293,24 @@ async def test_events_of_a_disabled_integration_are_stored_and_not_pushed(tmp_pa
         await at.apply(call(CallState.CONNECTED, 1))
         row = await read_person(at.database)
         assert (row.desired, row.due_at, at.jobs.deferred) == (CALL, None, [])
+
+
+async def test_a_late_report_of_what_was_over_before_a_pause_shows_nothing(
+    tmp_path: Path,
+) -> None:
+    """The integration was disabled and enabled meanwhile; what is newer counts."""
+    async with bench(tmp_path) as at:
+        dnd = [EndpointEvent(f"d{n}", "ext p1", "cloudlink p1", n < 7, "idle", n) for n in (5, 6, 7)]
+        await at.apply(call(CallState.CONNECTED, 5), call(CallState.ENDED, 7), dnd[0], dnd[2])
+        await at.apply(call(CallState.CONNECTED, 6, call_id="live"))
+        async with at.database.writing() as session:
+            await people.clear_desired(session, "i1", "", NOON)
+        await at.apply(
+            call(CallState.CONNECTED, 6, event_id="late"), dnd[1], call(CallState.RINGING, 4, call_id="live")
+        )
+        assert (await read_person(at.database)).desired is None
+        await at.apply(call(CallState.HELD, 9, call_id="live"))
+        assert (await read_person(at.database)).desired == CALL
 
 
 async def test_a_change_does_not_forget_a_refusal(tmp_path: Path) -> None:
@@ -355,7 +395,11 @@ async def test_events_of_many_integrations_are_stored_in_one_transaction(tmp_pat
 
 
 @pytest.mark.parametrize("each_database", [POSTGRESQL], indirect=True)
-async def test_a_locked_integration_delays_no_other_and_is_stored_later(tmp_path: Path) -> None:
+async def test_a_locked_integration_delays_no_other_and_is_stored_soon_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not tried again at the pace of ticks, at which two processes would meet each time."""
+    monkeypatch.setattr(pace, "PACE", 3600.0)
     async with bench(tmp_path) as at:
         await stored(at.database, integration(id="i2"))
         await stored(at.database, person("p3", integration_id="i2"))

@@ -180,6 +180,7 @@ async def test_a_setup_is_recorded_with_the_new_integration(site: Site) -> None:
     typed, found = NOON.date() + timedelta(30), TeamsCheck("Contoso", "key-1", NOON.date() + timedelta(40))
     view = await site.operations.integrations.add("t1", "Porto", ACCOUNT, APP, typed, ADA, check=found)
     assert (view.secret_expires_on, view.expiry_source) == (found.expires_on, ExpirySource.GRAPH)
+    assert (await read_integration(site.database, view.id)).secret_key_id == found.secret_id
     async with site.database.session() as session:
         (act,) = await history.page(session, "t1", 0, 10)
     assert (act.act, act.result, act.integration_id, act.integration_name) == ("setup", "done", view.id, "Porto")

@@ -96,7 +96,7 @@ async def test_a_probe_closes_an_older_problem_and_makes_pending_presence_due(tm
         assert await at.faults() == []
         assert (await read_person(at.database)).due_at == NOON
         assert at.jobs.now() == ["push"]
-        assert (await read_integration(at.database)).quota_spent == [[int(NOON.timestamp()), 1, 90]]
+        assert (await read_integration(at.database)).quota_spent == [[int(NOON.timestamp()), 1]]
         assert at.registry.get_sample_value("cloudlink_presence_quota_spent_total") == 1
 
 
@@ -128,6 +128,8 @@ async def test_a_connection_test_closes_problems_and_stops_at_the_first_failure_
             (Service.GRAPH, "presence", False, True),
         ]
         assert await at.faults() == ["cloudlink.refused"]
+        at.clients.cloudlink.error = None
+        assert [probe.count for probe in await at.connection_test.test("t1", "i1", ADA)][:2] == [None, 0]
 
 
 @pytest.mark.parametrize(("spent", "is_read"), [(1499, True), (1500, False)])

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from core.metrics import Metrics
 from storage.encryption import Encryption
 from storage.queries import integrations, left_quotas
+from storage.tables.columns import UNSURE
 from storage.tables.integrations import LeftQuota
 from sync.credentials.store import CredentialStore
 from sync.domain.changes import ClearPresence, SetPresence
@@ -17,14 +18,22 @@ from sync.integrations.teardown import TenantTeardown
 from sync.teams.quota import Quota, QuotaLedger
 from tests.support.clocks import NOON
 from tests.support.services.fake_services import FakeServiceClients, context_of
-from tests.support.storage.stores import empty_store, integration, person, read_integration, stored, with_secrets
+from tests.support.storage.stores import (
+    empty_store,
+    integration,
+    person,
+    read_integration,
+    read_person,
+    stored,
+    with_secrets,
+)
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
 ENCRYPTION = Encryption([Fernet.generate_key().decode()])
 
 
-async def test_clearing_the_old_tenant_reserves_quota_and_counts_it(tmp_path: Path) -> None:
+async def test_clearing_the_old_tenant_reserves_quota_and_counts_it_from_the_answer_on(tmp_path: Path) -> None:
     registry, clients = CollectorRegistry(), FakeServiceClients()
     quota = QuotaLedger(Quota(1500), Metrics(registry))
     async with empty_store(tmp_path) as database:
@@ -39,7 +48,7 @@ async def test_clearing_the_old_tenant_reserves_quota_and_counts_it(tmp_path: Pa
             ClearPresence("p1"),
             ClearPresence("p2"),
         ]
-        assert (await read_integration(database)).quota_spent == [[int(NOON.timestamp()), 2, 90]]
+        assert (await read_integration(database)).quota_spent == [[int(NOON.timestamp()), 2]]
     assert registry.get_sample_value("cloudlink_presence_quota_spent_total") == 2
 
 
@@ -70,6 +79,7 @@ async def test_what_another_integration_wishes_is_left_to_it(tmp_path: Path) -> 
         before = await read_integration(database)
         await TenantTeardown(context_of(database, clients), CredentialStore(ENCRYPTION), quota).clear_all(before)
         assert clients.graph.sent == [SetPresence("teams p1", Presence.PRESENTING, 14_400)]
+        assert (await read_person(database, "p2")).applied == UNSURE
 
 
 @pytest.mark.parametrize(("spent", "cleared"), [(0, 2), (4, 1), (5, 0)])

@@ -14,14 +14,16 @@ from prometheus_client import CollectorRegistry
 from core.clock import Clock, utc_now
 from core.metrics import Metrics
 from storage.database import open_database
+from storage.transaction import Transaction
 from sync.domain.jobs import PUSH
+from sync.jobs.fair_manager import ORDINARY, RESERVED, SLOTS
 from sync.jobs.postgres import PostgresJobs
-from sync.jobs.postgres_queue import ORDINARY, RESERVED, SLOTS, create_tables
+from sync.jobs.postgres_queue import create_tables
 from sync.jobs.runs import SHARE, QueueConfig
 from sync.jobs.worker_locks import FIRST_LOCK
 from tests.support.eventually import eventually
 from tests.support.storage.db_proxy import proxy_to
-from tests.support.storage.postgres import fresh_database
+from tests.support.storage.postgres import end_connections, fresh_database
 from tests.support.sync.recording_job import RecordingJob, owner_in_key
 from tests.support.tools import ROOT
 
@@ -74,10 +76,10 @@ async def rows(conninfo: str, status: str) -> list[tuple[str, str]]:
 
 
 async def is_listening(conninfo: str) -> bool:
-    """Whether both lanes of a worker are notified of new jobs: before, they find them by polling."""
+    """Whether a worker is notified of new jobs: before, it finds them by polling."""
     async with await psycopg.AsyncConnection.connect(conninfo) as connection:
         query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
-        return await (await connection.execute(query)).fetchone() == (len(SLOTS),)
+        return await (await connection.execute(query)).fetchone() == (1,)
 
 
 async def is_empty(conninfo: str) -> bool:
@@ -131,6 +133,27 @@ async def test_a_process_that_does_not_work_leaves_jobs_to_others(conninfo: str)
     assert web.started_keys == []
 
 
+async def test_what_is_handed_over_in_a_transaction_is_queued_once_when_it_is_committed(conninfo: str) -> None:
+    work = RecordingJob()
+    async with process(conninfo, work, works=False) as jobs, open_database(conninfo) as database:
+
+        def hand_over(transaction: Transaction) -> None:
+            jobs.hand_over(transaction, PUSH, {"a": "a tenant", "b": ""})
+
+        def fail(transaction: Transaction) -> None:
+            jobs.hand_over(transaction, PUSH, {"c": ""})
+            raise ValueError
+
+        await database.transact(hand_over)
+        await database.transact(hand_over)
+        with pytest.raises(ValueError):
+            await database.transact(fail)
+        assert await rows(conninfo, "todo") == [(PUSH, f"{PUSH}:a"), (PUSH, f"{PUSH}:b")]
+    work.released.set()
+    async with process(conninfo, work):
+        await eventually(lambda: work.has_started(2))
+
+
 async def test_a_queued_job_outlives_the_process_that_deferred_it(conninfo: str) -> None:
     work = RecordingJob()
     work.released.set()
@@ -166,6 +189,20 @@ async def test_a_timer_runs_at_the_earliest_of_its_times(conninfo: str) -> None:
         assert work.started_keys == []
         await eventually(lambda: work.has_started(1))
         await eventually(lambda: is_empty(conninfo))
+
+
+async def test_a_timer_is_not_late_though_the_worker_rarely_polls(conninfo: str) -> None:
+    """Set, or brought forward, by the worker or by another process, while nothing else happens."""
+    work = RecordingJob()
+    work.released.set()
+    async with process(conninfo, work, tick=1000) as worker, process(conninfo, work, works=False) as web:
+        await eventually(lambda: is_listening(conninfo))
+        for jobs in (worker, web):
+            await jobs.defer("work", "a", at=utc_now() + timedelta(minutes=5))
+            for key in ("a", "b"):
+                await jobs.defer("work", key, at=utc_now() + timedelta(milliseconds=20))
+            await eventually(lambda: work.has_started(2))
+            work.started_keys.clear()
 
 
 async def test_a_failed_job_is_retried_later_and_the_errors_text_is_not_logged(
@@ -360,16 +397,24 @@ async def test_a_worker_continues_after_the_database_closed_its_connections(conn
     async with process(conninfo, work) as jobs:
         await jobs.defer("work", "a")
         await eventually(lambda: work.has_started(1))
-        async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as connection:
-            await connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
+        end_connections(conninfo)
         work.released.set()
         await jobs.defer("work", "b")
         await eventually(lambda: done(work, conninfo))
         assert await jobs.alive()
         await eventually(lambda: holds_its_locks(conninfo))
+
+
+async def test_what_is_queued_just_when_the_database_closes_its_connections_is_queued_once(conninfo: str) -> None:
+    async with process(conninfo, RecordingJob(), works=False) as jobs:
+        for key in "abc":
+            end_connections(conninfo)
+            await jobs.defer("work", key)
+            end_connections(conninfo)
+            await jobs.defer_all([("work", key), ("work", f"{key} too")])
+        async with await psycopg.AsyncConnection.connect(conninfo) as connection:
+            found = await (await connection.execute("SELECT args ->> 'key' FROM procrastinate_jobs")).fetchall()
+    assert sorted(found) == [("a",), ("a too",), ("b",), ("b too",), ("c",), ("c too",)]
 
 
 async def holds_its_locks(conninfo: str) -> bool:
@@ -380,7 +425,7 @@ async def holds_its_locks(conninfo: str) -> bool:
             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     """
     async with await psycopg.AsyncConnection.connect(conninfo) as connection:
-        return await (await connection.execute(query, [FIRST_LOCK])).fetchone() == (len(SLOTS),)
+        return await (await connection.execute(query, [FIRST_LOCK])).fetchone() == (1,)
 
 
 async def done(work: RecordingJob, conninfo: str) -> bool:

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from sqlalchemy import event
 from sqlmodel import SQLModel
 
 from storage.database import Database
 from storage.encryption import Encryption
+from storage.queries import integrations
 from storage.queries.health import problems
 from storage.queries.people import endpoints
 from storage.tables.columns import UNSURE
@@ -62,6 +64,12 @@ class Bench:
         """Teams returns these users: their ids by name."""
         self.clients.graph.accounts = [User(user_id, f"{name}@example.com") for name, user_id in ids.items()]
 
+    async def matched_at(self) -> datetime | None:
+        async with self.database.session() as session:
+            row = await integrations.get(session, "i1")
+        assert row is not None
+        return row.matched_at
+
     async def rows(self) -> dict[str, Person]:
         async with self.database.session() as session:
             return {row.name: row for row in await people_of(session, "i1")}
@@ -88,6 +96,23 @@ async def test_people_are_stored_and_matched_and_then_polled(tmp_path: Path) -> 
         at.jobs.deferred.clear()
         await at.directory_sync.match("i1")
         assert at.jobs.now() == ["push", "poll_now"]
+
+
+async def test_what_fails_is_tried_again_ever_later_also_while_presence_can_be_sent(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        at.clients.graph.error = ServiceUnavailable(Fault.GRAPH_UNREACHABLE)
+        for longest in (1.5, 3, 6):
+            at.jobs.deferred.clear()
+            await at.directory_sync.match("i1")
+            ((job, _, again),) = at.jobs.deferred
+            assert again is not None
+            assert (job, longest / 3 <= (again - at.clock()).total_seconds() <= longest) == ("match", True)
+        at.clients.graph.error = None
+        await at.directory_sync.match("i1")
+        at.clients.graph.error = ServiceUnavailable(Fault.GRAPH_UNREACHABLE)
+        at.jobs.deferred.clear()
+        await at.directory_sync.match("i1")
+        assert (at.jobs.deferred[0][2] or at.clock()) <= at.clock() + timedelta(seconds=1.5)
 
 
 async def test_since_when_a_person_can_be_shown_or_cannot(tmp_path: Path) -> None:
@@ -212,6 +237,17 @@ async def test_who_stops_matching_during_a_call_is_due_to_be_cleared_now(tmp_pat
         assert (row.teams_user_id, row.applied_user_id, row.due_at) == (None, "teams ana", NOON)
 
 
+async def test_who_is_matched_during_a_call_is_due_also_when_only_a_message_is_shown(tmp_path: Path) -> None:
+    strangers = [
+        person(name, teams_user_id=None, line=line) for name, line in (("ana", "on_call"), ("bob", "idle"))
+    ]
+    async with bench(tmp_path, *strangers) as at:
+        at.set_people("ana", "bob")
+        at.set_users(ana="teams ana", bob="teams bob")
+        await at.directory_sync.match("i1")
+        assert {name: row.due_at for name, row in (await at.rows()).items()} == {"ana": NOON, "bob": None}
+
+
 async def test_what_was_chosen_for_someone_who_is_gone_applies_when_they_are_back(tmp_path: Path) -> None:
     """Of whom nothing but that is kept; and what is kept makes no match slower."""
     own = person("own", opted_out=True)
@@ -293,6 +329,29 @@ async def test_a_directory_that_cannot_be_read_changes_no_person_and_opens_a_pro
         assert (await read_person(at.database, "ana")).teams_user_id == "teams ana"
         async with at.database.session() as session:
             assert [row.fault for row in await problems.list_open(session, "i1")] == ["graph.forbidden"]
+
+
+async def test_a_match_that_dies_before_its_people_are_stored_is_still_due(tmp_path: Path) -> None:
+    def power_cut(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("INSERT INTO person"):
+            raise KeyboardInterrupt
+
+    async with bench(tmp_path) as at:
+        at.set_people("ana")
+        event.listen(at.database.engine.sync_engine, "before_cursor_execute", power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            await at.directory_sync.match("i1")
+        event.remove(at.database.engine.sync_engine, "before_cursor_execute", power_cut)
+        assert await at.matched_at() is None
+
+
+async def test_people_are_matched_as_of_when_the_directories_were_asked(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        at.clients.cloudlink.before_reply = lambda: at.clock.advance(minutes=12)
+        for _ in ("new", "unchanged"):
+            asked_at = at.clock()
+            await at.directory_sync.match("i1")
+            assert await at.matched_at() == asked_at < at.clock()
 
 
 async def test_only_what_differs_is_written_and_what_teams_shows_moves_in_one_transaction(tmp_path: Path) -> None:

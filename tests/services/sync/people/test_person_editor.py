@@ -83,8 +83,9 @@ async def bench(folder: Path, *rows: SQLModel) -> AsyncIterator[Bench]:
 
 
 async def test_who_is_excluded_is_cleared_and_not_set_again(tmp_path: Path) -> None:
-    async with bench(tmp_path, person(**SHOWN)) as at:
+    async with bench(tmp_path, person(**SHOWN, status_message="On the phone")) as at:
         await at.editor.exclude("t1", "i1", "p1", 0, RUI)
+        assert (await read_person(at.database)).status_due_at == NOON
         assert PUSH in at.jobs.now()
         assert await at.sent() == [ClearPresence("teams p1")]
         row = await read_person(at.database)
@@ -146,11 +147,12 @@ async def test_cleared_now_forgets_the_call_and_clears_though_nothing_was_known_
         row = await read_person(at.database)
         assert (row.line, row.desired, row.applied) == ("unknown", None, None)
         async with at.database.session() as session:
-            assert (await session.exec(select(Call))).all() == []
+            assert (await session.exec(select(Call.state))).all() == ["ended"]
 
 
 async def test_a_match_by_hand_shows_the_call_and_survives_the_next_comparison(tmp_path: Path) -> None:
-    lost = person(**{**TALKING, "teams_user_id": None, "unmatched": "not_found"})
+    refused = {"refusal": "403 Forbidden", "refused_since": NOON, "refused_until": NOON + timedelta(hours=1)}
+    lost = person(**{**TALKING, "teams_user_id": None, "unmatched": "not_found", **refused})
     async with bench(tmp_path, lost) as at:
         at.set_accounts(ana="teams ana")
         await at.editor.match("t1", "i1", "p1", 0, "Ana@example.com", RUI)
@@ -159,6 +161,7 @@ async def test_a_match_by_hand_shows_the_call_and_survives_the_next_comparison(t
         await at.directory_sync.match("i1")
         row = await read_person(at.database)
         assert (row.teams_user_id, row.chosen_user_id, row.unmatched) == ("teams ana", "teams ana", None)
+        assert (row.refusal, row.refused_since, row.refused_until) == ("", None, None)
         assert await at.acts() == [("person_match", "done", "p1")]
 
 

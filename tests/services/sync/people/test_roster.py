@@ -16,14 +16,16 @@ from storage.encryption import Encryption
 from storage.queries.people import people
 from storage.queries.people.directory_people import PeopleQuery
 from storage.tables.people import Call, Endpoint, Person
+from sync.audit import Act, AuditLog, Subject
 from sync.credentials.store import CredentialStore
 from sync.domain.changes import Done, Failed, Outcome, Refused, Request, SetPresence, Throttled
-from sync.domain.errors import Fault, ServiceUnavailable
-from sync.domain.model import Service, UnknownIntegration
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
+from sync.domain.model import BOT, Service, UnknownIntegration
 from sync.domain.people import Device, Reason, UnknownPerson
 from sync.domain.presence import Presence, Shown
 from sync.people.roster import PAGE, Roster
 from sync.presence.reader import PresenceReader
+from sync.problems import health
 from sync.teams.quota import Quota, QuotaLedger
 from tests.support.clocks import NOON, FakeClock
 from tests.support.services.fake_services import FakeServiceClients, context_of
@@ -187,6 +189,21 @@ async def test_why_is_answered_from_what_graph_says_now(tmp_path: Path) -> None:
         assert (await at.roster.explain("t1", "i1", "p1")).reason is Reason.UNREAD
 
 
+@pytest.mark.parametrize("values", [{}, TALKING])
+async def test_refused_credentials_are_the_reason_that_teams_cannot_be_read(
+    tmp_path: Path, values: dict[str, Any]
+) -> None:
+    async with bench(tmp_path, person(**{"line": "idle", "heard_at": NOON, **values}, due_at=NOON)) as at:
+        await at.push(Done())
+        for seconds in (0, 10):
+            async with at.database.writing() as session:
+                now = NOON + timedelta(seconds=seconds)
+                await health.mark_unhealthy(session, "i1", CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED), now)
+        at.clients.graph.error = CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED)
+        found = await at.roster.explain("t1", "i1", "p1")
+        assert (found.reason, found.faulty) == (Reason.CREDENTIALS, Service.ENTRA)
+
+
 @pytest.mark.parametrize(("owner", "reason"), [("t1", Reason.SHARED), ("t2", Reason.NOT_OURS)])
 async def test_why_names_another_integration_of_the_customer_and_nobody_elses(
     tmp_path: Path, owner: str, reason: Reason
@@ -197,6 +214,57 @@ async def test_why_names_another_integration_of_the_customer_and_nobody_elses(
     async with bench(tmp_path, integration(id="i3", owner_tenant=owner), rui, theirs) as at:
         at.clients.graph.shown["teams rui"] = Shown("Busy", "InACall")
         assert (await at.roster.explain("t1", "i1", "rui")).reason is reason
+
+
+async def test_what_another_integration_has_not_cleared_yet_is_no_stronger_session(tmp_path: Path) -> None:
+    given: dict[str, Any] = {"applied_user_id": "teams rui", "applied_until": NOON + timedelta(hours=4)}
+    rui = person("rui", **{**TALKING, **given}, applied=CALL, applied_at=NOON, teams_user_id="teams rui")
+    theirs = person("theirs", integration_id="i3", **given, applied=Presence.PRESENTING, line="idle")
+    async with bench(tmp_path, integration(id="i3", owner_tenant="t1"), rui, theirs) as at:
+        at.clients.graph.shown["teams rui"] = Shown("DoNotDisturb", "Presenting")
+        assert (await at.roster.explain("t1", "i1", "rui")).reason is Reason.PENDING
+        async with at.database.writing() as session:
+            cleared = await session.get(type(theirs), "theirs")
+            assert cleared is not None
+            cleared.applied = None
+        assert (await at.roster.explain("t1", "i1", "rui")).reason is Reason.STRONGER
+
+
+@pytest.mark.parametrize(("owner", "reason"), [("t1", Reason.SHARED), ("t2", Reason.STRONGER)])
+async def test_what_another_integration_may_not_clear_is_named_as_its(
+    tmp_path: Path, owner: str, reason: Reason
+) -> None:
+    given: dict[str, Any] = {"applied_user_id": "teams rui", "teams_user_id": "teams rui", "applied_at": NOON}
+    ends = {"applied_until": NOON + timedelta(hours=4)}
+    rui = person("rui", **{**TALKING, **given, **ends}, applied=CALL)
+    theirs = person("theirs", integration_id="i3", **given, **ends, applied=Presence.PRESENTING, line="idle")
+    async with bench(tmp_path, integration(id="i3", owner_tenant=owner), rui, theirs) as at:
+        for at_second in (0, 10):
+            async with at.database.writing() as session:
+                now = NOON + timedelta(seconds=at_second)
+                await health.mark_unhealthy(session, "i3", CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED), now)
+        at.clients.graph.shown["teams rui"] = Shown("DoNotDisturb", "Presenting")
+        assert (await at.roster.explain("t1", "i1", "rui")).reason is reason
+
+
+async def test_a_session_that_has_ended_is_not_being_cleared(tmp_path: Path) -> None:
+    over = {"applied_user_id": "teams rui", "applied_until": NOON - timedelta(seconds=1)}
+    theirs = person("theirs", integration_id="i3", **over, applied=CALL, line="idle")
+    rui = person("rui", line="idle", heard_at=NOON)
+    async with bench(tmp_path, integration(id="i3", owner_tenant="t1"), rui, theirs) as at:
+        at.clients.graph.shown["teams rui"] = Shown("Busy", "InACall")
+        assert (await at.roster.explain("t1", "i1", "rui")).reason is Reason.NOT_OURS
+
+
+@pytest.mark.parametrize(("minutes", "reason"), [(1, Reason.CLEARED), (-1, Reason.NOT_HEARD)])
+async def test_what_an_administrator_cleared_is_named_as_that(tmp_path: Path, minutes: int, reason: Reason) -> None:
+    async with bench(tmp_path, person(line="unknown", desired_at=NOON)) as at:
+        at.clients.graph.shown["teams p1"] = Shown("Available", "Available")
+        async with at.database.writing() as session:
+            now = NOON + timedelta(minutes=minutes)
+            audit = AuditLog(at.database, lambda: now)
+            await audit.record(session, Act.PERSON_CLEAR, BOT, Subject("t1", "i1"))
+        assert (await at.roster.explain("t1", "i1", "p1")).reason is reason
 
 
 async def test_who_was_matched_in_a_former_tenant_is_not_matched_yet(tmp_path: Path) -> None:
@@ -219,8 +287,13 @@ async def test_when_the_quota_is_used_up_teams_is_not_read(tmp_path: Path) -> No
         async with at.database.writing() as session:
             row = await session.get(type(await read_integration(at.database)), "i1")
             assert row is not None
-            row.quota_blocked_until = until
+            row.quota_blocked_until, row.quota_changed_at = until, NOON
         assert (await at.roster.explain("t1", "i1", "p1")).reason is Reason.QUOTA
+        async with at.database.writing() as session:
+            row = await session.get(type(row), "i1")
+            assert row is not None
+            row.quota_changed_at = None  # a backoff: nothing was throttled
+        assert (await at.roster.explain("t1", "i1", "p1")).reason is Reason.PENDING
 
 
 async def test_a_failed_request_is_kept_by_the_key_of_its_fault(tmp_path: Path) -> None:

@@ -121,6 +121,7 @@ async def test_who_leaves_the_scope_is_cleared_and_who_comes_is_sent(tmp_path: P
     async with bench(tmp_path, talking("ana", "200"), talking("bob", "300"), back) as at:
         await at.editor.save("t1", "i1", 1, ONLY_2XX, RUI)
         assert (at.jobs.now(), (await at.integration()).scope_pending) == ([APPLY_SCOPE], True)
+        assert (await at.editor.view("t1", "i1")).shown == 2
         await at.editor.apply("i1")
         assert await at.outside() == {"ana": "", "bob": "only", "back": ""}
         assert (await at.integration()).scope_pending is False

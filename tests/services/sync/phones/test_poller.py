@@ -8,15 +8,17 @@ from cryptography.fernet import Fernet
 
 from storage.database import Database
 from storage.encryption import Encryption
+from storage.queries import integrations
 from storage.queries.health import problems
 from storage.tables.people import Person
 from sync.credentials.store import CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.jobs import POLL_CHUNK
-from sync.domain.model import Actor
-from sync.domain.phone_events import CallSnapshot, CallState, LineSnapshot
+from sync.domain.model import Actor, UnknownIntegration
+from sync.domain.phone_events import LineSnapshot
 from sync.integrations.service import IntegrationService
 from sync.phones.poller import CHUNK, PAUSE, SAMPLES, UNDELAYED, Poller
+from sync.problems import health
 from tests.support.clocks import NOON, FakeClock
 from tests.support.services.fake_services import FakeJobs, FakeServiceClients, context_of
 from tests.support.storage.stores import (
@@ -61,8 +63,7 @@ class Bench:
         return times[0] if times else None
 
     def connected(self, extension: str) -> None:
-        call = CallSnapshot("c", CallState.CONNECTED, "connected", conference=False, at=5)
-        self.clients.cloudlink.phones[extension] = LineSnapshot(extension, "", "busy", False, (call,), 5)
+        self.clients.cloudlink.connect(extension)
 
 
 @asynccontextmanager
@@ -123,6 +124,25 @@ async def test_phones_that_cannot_be_read_are_tried_again_after_the_others(tmp_p
         at.clients.cloudlink.error = None
         assert await at.poll() == [PAUSE, PAUSE, PAUSE]
         assert [chunk[0] for chunk in at.clients.cloudlink.asked] == ["ext 025", "ext 050", "ext 000"]
+
+
+async def test_a_round_during_which_events_were_lost_does_not_close_the_gap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when its last phones were being read just then."""
+    async with bench(tmp_path, person(), catch_up_since=NOON) as at:
+
+        async def lose_events(_extensions: object) -> list[LineSnapshot]:
+            async with at.database.writing() as session:
+                await integrations.mark_gap(session, at.clock())
+            return []
+
+        with monkeypatch.context() as patched:
+            patched.setattr(at.clients.cloudlink, "lines", lose_events)
+            await at.poll()
+        assert (await read_integration(at.database)).catch_up_since == NOON
+        await at.poll()
+        assert (await read_integration(at.database)).catch_up_since is None
 
 
 async def test_a_round_of_before_a_pause_is_not_continued_after_it(tmp_path: Path) -> None:
@@ -194,10 +214,18 @@ async def test_a_sample_contains_who_is_on_the_phone_and_all_samples_everyone(tm
             began = (await read_integration(at.database)).polled_at
             assert began is not None
             assert at.clock() - began < timedelta(seconds=len(at.clients.cloudlink.asked))
-            at.clock.advance(minutes=5)
+            at.clock.advance(minutes=7)  # samples are due every 5 minutes: some were late
         assert all({"ext busy", "ext new"} <= sample for sample in samples)
         assert max(map(len, samples)) < 40
         assert len(set.union(*samples)) == 122
+
+
+async def test_a_sample_contains_everyone_with_a_status_message_of_a_call(tmp_path: Path) -> None:
+    """Also where nothing else is shown for the call."""
+    people = [person(f"{n:02}", line="on_call", status_message="On the phone") for n in range(20)]
+    async with bench(tmp_path, *people) as at:
+        await at.poll(whole=False)
+        assert len({extension for chunk in at.clients.cloudlink.asked for extension in chunk}) == 20
 
 
 async def test_a_sample_finds_the_missed_end_of_a_call(tmp_path: Path) -> None:
@@ -207,3 +235,24 @@ async def test_a_sample_finds_the_missed_end_of_a_call(tmp_path: Path) -> None:
         at.clients.cloudlink.phones["ext p1"] = LineSnapshot("ext p1", "", "idle", False, (), 6)
         await at.poll(whole=False)
         assert (await read_person(at.database)).desired is None
+
+
+async def test_a_person_whose_call_was_missed_is_read_when_asked_about(tmp_path: Path) -> None:
+    async with bench(tmp_path, person(line="idle", heard_at=NOON), person("p2", line="idle")) as at:
+        at.connected("ext p1")
+        assert await at.poller.ask("t1", "i1", "p1") is True
+        assert (await read_person(at.database, "p1")).desired == CALL
+        assert at.clients.cloudlink.asked == [("ext p1",)]
+        at.clients.cloudlink.error = ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE)
+        assert await at.poller.ask("t1", "i1", "p1") is False
+        with pytest.raises(UnknownIntegration):
+            await at.poller.ask("t2", "i1", "p1")
+
+
+async def test_cloudlink_is_not_asked_by_a_press_while_it_has_a_problem(tmp_path: Path) -> None:
+    async with bench(tmp_path, person()) as at:
+        async with at.database.writing() as session:
+            error = CredentialsWrong(Fault.CLOUDLINK_REFUSED)
+            await health.mark_unhealthy(session, "i1", error, NOON)
+        assert await at.poller.ask("t1", "i1", "p1") is None
+        assert at.clients.cloudlink.asked == []

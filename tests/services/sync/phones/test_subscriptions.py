@@ -10,9 +10,10 @@ from storage.database import Database
 from storage.encryption import Encryption
 from storage.queries.health import problems
 from sync.credentials.store import CredentialStore
-from sync.domain.errors import Fault, ServiceUnavailable
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.phones.subscriptions import Subscriptions, hashed
-from tests.support.clocks import FakeClock
+from sync.problems.incidents import SUBSCRIPTION
+from tests.support.clocks import NOON, FakeClock
 from tests.support.services.fake_services import FakeJobs, FakeServiceClients, context_of
 from tests.support.storage.stores import decrypted, empty_store, integration, read_integration, stored, with_secrets
 
@@ -99,6 +100,34 @@ async def test_a_failure_opens_a_problem_and_keeps_the_subscription(tmp_path: Pa
         assert await at.ensure() == "s1"
         async with at.database.session() as session:
             assert [row.fault for row in await problems.list_open(session, "i1")] == ["cloudlink.unreachable"]
+
+
+async def test_a_refused_subscription_stops_no_polls_and_is_a_problem_of_its_own(tmp_path: Path) -> None:
+    """Phones can be read; so calls show in Teams, and only their events do not come."""
+    async with bench(tmp_path) as at:
+        at.cloudlink.error = CredentialsWrong(Fault.CLOUDLINK_FORBIDDEN)
+        for seconds, again in ((0, True), (5, False), (300, False)):
+            at.clock.advance(seconds=seconds)
+            at.jobs.deferred.clear()
+            assert await at.ensure() == ""
+            assert bool(at.jobs.deferred) is again
+            async with at.database.session() as session:
+                (problem,) = await problems.list_open(session, "i1")
+            assert (problem.service, problem.lasting, problem.since) == (SUBSCRIPTION, False, NOON)
+            assert (await read_integration(at.database)).subscription_checked_at == at.clock()
+        at.cloudlink.error = None
+        assert await at.ensure() == "s1"
+        async with at.database.session() as session:
+            assert await problems.list_open(session, "i1") == []
+
+
+async def test_who_wants_no_events_any_more_has_no_problem_with_them(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        at.cloudlink.error = CredentialsWrong(Fault.CLOUDLINK_FORBIDDEN)
+        await at.ensure()
+        await at.ensure("")
+        async with at.database.session() as session:
+            assert await problems.list_open(session, "i1") == []
 
 
 async def test_a_token_that_no_key_decrypts_is_replaced(tmp_path: Path) -> None:

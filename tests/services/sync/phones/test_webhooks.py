@@ -1,5 +1,6 @@
 import asyncio
 import gzip
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 
+from core import limited_log
 from core.metrics import Metrics
 from core.rates import Rate
 from storage.database import Database
@@ -23,6 +25,7 @@ from tests.support.captured_log import captured_log
 from tests.support.clocks import NOON
 from tests.support.eventually import eventually
 from tests.support.services.fake_services import FakeJobs, context_of
+from tests.support.services.servers import serving
 from tests.support.storage.stores import empty_store, integration, person, read_integration, read_person, stored
 from tests.support.sync.flows import flow_of
 
@@ -80,14 +83,9 @@ async def bench(folder: Path, limits: WebhookLimits | None = None) -> AsyncItera
         webhooks = Webhooks(context, flow_of(context), load_tables(None), limits)
         application = web.Application()
         application.router.add_route("*", "/{token}", webhooks.receive)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            yield Bench(f"http://127.0.0.1:{runner.addresses[0][1]}", http, webhooks, database, registry, jobs)
-        finally:
-            await runner.cleanup()
-            await webhooks.close()
+        async with serving(application) as url:
+            yield Bench(url, http, webhooks, database, registry, jobs)
+        await webhooks.close()
 
 
 async def test_after_a_202_the_event_is_stored(tmp_path: Path) -> None:
@@ -229,6 +227,19 @@ async def test_nothing_is_revealed_in_the_log_or_the_metrics(
         assert "webhook_refused" in logged_lines
         assert TOKEN not in logged_lines
         assert at.registry.get_sample_value("cloudlink_presence_webhooks_total", {"answer": "not_found"}) == 1
+
+
+async def test_a_flood_of_refused_notifications_is_a_few_log_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limited_log, "LINES", Rate(3, 0))
+    async with bench(tmp_path) as at:
+        with captured_log() as log:
+            for _ in range(5):
+                assert await at.post(b"{}") == 400
+                assert await at.post(b"{}", token="unknown") == 404
+        events = Counter(line["event"] for line in log.lines() if line["level"] == "warning")
+        assert events == {"webhook_refused": 6, "notifications_malformed": 3}
 
 
 async def test_without_a_subscription_no_notification_is_accepted(tmp_path: Path) -> None:

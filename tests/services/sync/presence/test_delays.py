@@ -7,6 +7,7 @@ import pytest
 from storage.database import Database
 from storage.queries.people import effects
 from sync.domain.model import Delay
+from sync.domain.reports import Figure
 from sync.presence.delays import BUCKETS, MAX_PENDING, Delays, bucket_of, delay_of
 from sync.presence.hours import counted
 from tests.support.clocks import FakeClock
@@ -28,9 +29,14 @@ async def test_half_and_95_percent_of_the_last_hour_of_all_processes(tmp_path: P
         for number in range(100):
             seconds = 0.2 if number < 90 else 30.0
             processes[number % 2].observe([("i1", seconds), ("gone", seconds)])
-        for _ in range(2):
-            for process in processes:
-                await process.flush()
+        for process in processes:
+            await process.flush()
+        async with database.session() as session:
+            (hour,) = (await counted(session, "i1", clock(), clock() + timedelta(hours=1))).hours()
+        assert (hour.shown, hour.p50, hour.p95) == (0, None, None), "nothing is said of no calls"
+        processes[0].count("i1", Figure.SHOWN)
+        for process in processes:
+            await process.flush()
         delay = await read(database, clock)
         assert delay
         assert (0.2 <= delay.p50 <= 0.24, 30 <= delay.p95 <= 36, delay.changes) == (True, True, 100)

@@ -274,7 +274,22 @@ async def test_where_graph_refuses_reading_status_says_so_and_claims_nothing(tmp
         assert await at.faults() == []
         at.graph.error = ServiceUnavailable(Fault.GRAPH_THROTTLED, 1.0)
         await at.read(minutes=1)
-        assert (await at.proof()).shown == 1
+        assert await at.proof() == Proof(NOON, checked=1, shown=1, failed=True)
+        at.graph.error = None
+        await at.read(minutes=1)
+        assert await at.proof() == Proof(at.clock(), checked=1, shown=1)
+
+
+async def test_a_reading_that_fails_makes_the_figures_no_newer(tmp_path: Path) -> None:
+    async with bench(tmp_path, calling("p1")) as at:
+        at.graph.error = ServiceUnavailable(Fault.GRAPH_THROTTLED, 1.0)
+        await at.read()
+        assert await at.proof() == Proof(failed=True)
+        at.graph.shown, at.graph.error = {"teams p1": IN_A_CALL}, None
+        await at.read(minutes=1)
+        at.graph.error = ServiceUnavailable(Fault.GRAPH_THROTTLED, 1.0)
+        await at.read(minutes=10)
+        assert await at.proof() == Proof(NOON + timedelta(minutes=1), checked=1, shown=1, failed=True)
 
 
 async def test_integrations_that_share_an_application_are_read_together_and_the_strongest_wish_counts(
@@ -314,3 +329,13 @@ async def test_more_people_than_one_request_takes_are_read_in_slices_without_cut
         async with at.database.session() as session:
             assert sum(count for *_, count in await effects.summary(session, "i1")) == 0
         assert at.jobs.deferred == [(PUSH, "i1", None), (PUSH, "i1", None), (PUSH, "i2", None)]
+
+
+async def test_a_refusal_by_entra_that_only_the_reading_met_is_a_problem(tmp_path: Path) -> None:
+    async with bench(tmp_path, calling("p1"), others=1) as at:
+        at.graph.error = CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED)
+        await at.read("i1")
+        assert await at.faults() == ["entra.secret_expired"]
+        at.graph.error = None
+        await at.read("i2", minutes=1)
+        assert await at.faults() == ["entra.secret_expired"]

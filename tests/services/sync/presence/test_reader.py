@@ -88,6 +88,18 @@ async def test_a_throttled_read_stops_writes_too_and_a_refused_one_stops_nothing
         assert (await read_integration(at.database)).quota_limit == 750
 
 
+@pytest.mark.parametrize(("seconds", "faults"), [(20.0, []), (600.0, ["graph.throttled"])])
+async def test_that_graph_limits_reads_for_long_is_a_problem(
+    tmp_path: Path, seconds: float, faults: list[str]
+) -> None:
+    async with bench(tmp_path) as at:
+        at.clients.graph.error = ServiceUnavailable(Fault.GRAPH_THROTTLED, seconds)
+        with pytest.raises(ServiceUnavailable):
+            await at.reader.read("i1", ["ana"])
+        async with at.database.session() as session:
+            assert [row.fault for row in await problems.list_open(session, "i1")] == faults
+
+
 async def test_an_integration_whose_credentials_are_refused_spends_no_quota(tmp_path: Path) -> None:
     """Its application may be another customer's by now, who shares the quota."""
     async with bench(tmp_path) as at:

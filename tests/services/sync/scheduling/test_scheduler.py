@@ -59,6 +59,15 @@ REFUSED = problem("cloudlink", True, OLD, NEW)
 REVOKED = problem("graph", True, OLD, NEW)
 
 
+async def test_a_match_that_is_set_for_later_is_not_queued_again(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(database, fresh(matched_at=OLD))
+        jobs = FakeJobs()
+        await jobs.defer("match", "i1", at=NOON + timedelta(minutes=1))
+        await scheduler_of(database, jobs).schedule("")
+        assert "match" not in jobs.now()
+
+
 @pytest.mark.parametrize(
     ("row", "opened", "expected"),
     [
@@ -148,23 +157,34 @@ async def test_at_start_phones_are_polled_before_anything_is_pushed(tmp_path: Pa
         ]
 
 
-async def test_what_a_clock_that_was_ahead_made_due_later_is_due_when_it_is_set_back(tmp_path: Path) -> None:
-    """Of a retry, of a renewal and of a refusal; what was planned by the right clock stays."""
+@pytest.mark.parametrize("starts", [False, True])
+async def test_what_a_clock_that_was_ahead_made_due_later_is_due_when_it_is_set_back(
+    tmp_path: Path, starts: bool
+) -> None:
+    """Of a retry, a renewal, a refusal and a clear; what was planned by the right clock stays."""
     ahead = NOON + timedelta(hours=1)
     async with empty_store(tmp_path) as database:
         retry = person("retry", desired="Busy/InACall", due_at=ahead)
         renewal = person("renewal", desired="Busy/InACall", applied="Busy/InACall", applied_at=ahead, due_at=ahead)
         refused = person("refused", desired="Busy/InACall", refused_since=ahead, refused_until=ahead, due_at=ahead)
         calm = person("calm", desired="Busy/InACall", applied="Busy/InACall", applied_at=NOON, due_at=ahead)
-        await stored(database, fresh(), retry, renewal, refused, calm)
+        shown: dict[str, Any] = {"applied": "Busy/InACall", "applied_at": NOON, "applied_user_id": "teams moved"}
+        shown |= {"teams_user_id": "teams moved", "desired": "Busy/InACall", "due_at": ahead}
+        clears = [
+            person("excluded", **{**shown, "excluded": True}),
+            person("moved", **{**shown, "teams_user_id": "their next"}),
+            person("disabled", **{**shown, "integration_id": "i2"}),
+        ]
+        await stored(database, fresh(), fresh(id="i2", enabled=False), retry, renewal, refused, calm, *clears)
         await stored(database, person("message", status_due_at=ahead), *timers(ahead))
         clock, jobs = FakeClock(ahead), FakeJobs()
         scheduler = Scheduler(context_of(database, jobs=jobs, clock=clock), Intervals(), paced=(), public=True)
-        await scheduler.schedule("all")
+        await (scheduler.start() if starts else scheduler.schedule("all"))
         clock.now = NOON + timedelta(seconds=5)
         await scheduler.schedule("all")
-        due = {name: (await read_person(database, name)).due_at for name in ("retry", "renewal", "refused", "calm")}
-        assert due == {**dict.fromkeys(("retry", "renewal", "refused"), clock.now), "calm": ahead}
+        waiting = ("retry", "renewal", "refused", "excluded", "moved", "disabled")
+        due = {name: (await read_person(database, name)).due_at for name in (*waiting, "calm")}
+        assert due == {**dict.fromkeys(waiting, clock.now), "calm": ahead}
         assert (await read_person(database, "refused")).refused_until is None
         assert (await read_person(database, "message")).status_due_at == clock.now
         async with database.session() as session:
@@ -175,19 +195,40 @@ async def test_what_a_clock_that_was_ahead_made_due_later_is_due_when_it_is_set_
         assert (ended.since, ended.checked_at, ended.healed_at) == (OLD, clock.now, clock.now), "for its all-clear"
 
 
+@pytest.mark.parametrize("starts", [False, True])
+async def test_a_reminder_keeps_its_time_at_a_start_and_when_the_clock_is_set_back(
+    tmp_path: Path, starts: bool
+) -> None:
+    """One that was asked for while the clock was ahead waits a day; one that is already tried is tried again."""
+    async with empty_store(tmp_path) as database:
+        rows = {
+            "right": waiting("p1~2026-11-23", NOON + timedelta(hours=3)),
+            "ahead": waiting("p2~2026-11-30", NOON + timedelta(days=8)),
+            "tried": waiting("p3~2026-11-23", NOON + timedelta(hours=1), attempts=7),
+            "closing": waiting("p4~2026-11-23", NOON + timedelta(minutes=5), state=State.CLOSING),
+        }
+        await stored(database, fresh(), *rows.values())
+        clock = FakeClock(NOON + timedelta(days=7))
+        context = context_of(database, jobs=FakeJobs(), clock=clock)
+        scheduler = Scheduler(context, Intervals(), paced=(), public=True)
+        if not starts:
+            await scheduler.schedule("all")
+        clock.now = NOON
+        await (scheduler.start() if starts else scheduler.schedule("all"))
+        async with database.session() as session:
+            due = {row.stage: row.due_at for row in (await session.exec(select(Notice))).all()}
+        kept = {"right": NOON + timedelta(hours=3), "ahead": NOON + timedelta(days=1)}
+        assert {name: due[row.stage] for name, row in rows.items()} == {**kept, "tried": NOON, "closing": NOON}
+
+
+def waiting(stage: str, due_at: datetime, **values: Any) -> Notice:
+    given = {"state": State.WAITING, "created_at": due_at, "due_at": due_at, "audience": "ada", **values}
+    return Notice(integration_id="i1", owner_tenant="t1", topic="problem", stage=stage, **given)
+
+
 def timers(due_at: datetime) -> tuple[Any, ...]:
     """A notice, a step of a rotation and a phone to be read, all due then; and a problem that ended then."""
-    notice = Notice(
-        integration_id="i1",
-        owner_tenant="t1",
-        topic="problem",
-        stage="p1",
-        audience="ada",
-        facts={},
-        state=State.WAITING,
-        created_at=due_at,
-        due_at=due_at,
-    )
+    notice = waiting("p1", due_at)
     step = Rotation(integration_id="i1", owner_tenant="t1", kind="for_me", step="wait", started_at=due_at)
     step.due_at = due_at
     phone = Endpoint(person_id="message", extension="1", integration_id="i1", poll_at=due_at)

@@ -11,7 +11,6 @@ from storage.database import Database
 from storage.queries import updates as store
 from storage.tables.integrations import Integration
 from storage.tables.updates import FeatureUpdate
-from storage.transaction import Transaction
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.jobs import INSTALL, SHOW_UPDATE
 from sync.domain.model import Actor
@@ -76,7 +75,7 @@ class Deferred:
     """Records what was deferred."""
 
     asked: list[tuple[str, datetime | None]] = field(default_factory=list)
-    shared: bool = True
+    shared: None = None
 
     async def defer(self, job: str, key: str, at: datetime | None = None) -> None:
         self.asked.append((job, at))
@@ -87,9 +86,6 @@ class Deferred:
 
     async def queued(self, job: str) -> set[str]:
         return set()
-
-    def held(self, transaction: Transaction, job: str, keys: Iterable[str]) -> set[str]:
-        return set(keys)
 
     def names(self) -> list[str]:
         return [job for job, _ in self.asked]

@@ -96,7 +96,7 @@ def test_an_unexplained_refusal_leads_to_microsofts_page_about_it() -> None:
     link = said(Fault.ENTRA_REFUSED, code=50126).link
     assert link is not None
     assert link.url == "https://login.microsoftonline.com/error?code=50126"
-    assert "AADSTS50126" in link.label
+    assert link.label == "Microsoft article: this error ↗"
 
 
 @pytest.mark.parametrize("cloud", [GCC_HIGH, DOD])

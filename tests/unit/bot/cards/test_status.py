@@ -8,9 +8,20 @@ import pytest
 from bot.activity import Card
 from bot.cards.field_errors import Links, form_error
 from bot.cards.health import connection_test
+from bot.cards.health.freshness import doubt
 from bot.cards.health.status import StatusView, status_card
+from bot.cards.integrations import listing
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
-from sync.domain.model import CredentialKind, Freshness, IntegrationView, Probe, Service, ServiceHealth, Status
+from sync.domain.model import (
+    CredentialKind,
+    Freshness,
+    IntegrationView,
+    Probe,
+    Proof,
+    Service,
+    ServiceHealth,
+    Status,
+)
 from tests.cards.gallery.gallery import integration
 from tests.cards.gallery.notice import samples
 from tests.support.bot.fakes import inputs, link_urls, words
@@ -139,13 +150,13 @@ def test_who_is_on_the_phone_is_not_said_while_cloudlink_does_not_answer() -> No
 def test_a_failed_test_has_its_remedy_as_the_main_button() -> None:
     expired = CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED)
     probes = [Probe(Service.CLOUDLINK, "users", 0.1), Probe(Service.ENTRA, "token", 0.1, expired)]
-    card = connection_test.tested(EN, integration(), probes, {1: form_error(expired, EN, Links())})
+    card = connection_test.tested(EN, integration(), probes, {1: form_error(expired, EN, Links())}, "")
     assert [(one["verb"], one.get("style")) for one in card["actions"]] == [
         ("rotate.ask", "positive"),
         ("test.run", None),
         ("status.show", None),
     ]
-    passed = connection_test.tested(EN, integration(), probes[:1], {})
+    passed = connection_test.tested(EN, integration(), probes[:1], {}, "")
     assert [(one["verb"], one.get("style")) for one in passed["actions"]] == [
         ("test.run", "positive"),
         ("status.show", None),
@@ -166,6 +177,32 @@ def test_a_date_that_passed_while_microsoft_accepts_the_secret_is_to_be_correcte
     assert EN("expiry.past_but_works", day="November 20, 2026") in said
     assert EN("notice.expiry.past.since", day="November 20, 2026") not in said
     assert inputs(card)["expires_on"]
+
+
+@pytest.mark.parametrize(
+    ("days", "kind", "verb"),
+    [
+        (3, CredentialKind.SECRET, "rotate.ask"),
+        (0, CredentialKind.SECRET, "rotate.ask"),
+        (30, CredentialKind.CERTIFICATE, "certificate.show"),
+        (31, CredentialKind.SECRET, "status.show"),
+        (-1, CredentialKind.SECRET, "status.show"),
+    ],
+)
+def test_what_expires_soon_is_replaced_by_the_main_button(days: int, kind: CredentialKind, verb: str) -> None:
+    view = integration(expires=NOW.date() + timedelta(days=days))
+    first, *others = made(status(view=replace(view, credential=kind)))["actions"]
+    assert (first["verb"], first["style"]) == (verb, "positive")
+    assert verb not in {other.get("verb") for other in others}
+
+
+def test_a_list_of_integrations_calls_no_service_working_that_cannot_be_reached_without_a_token() -> None:
+    refused = CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED)
+    line = listing.health_line(EN, status(refused).service_health)
+    assert EN("service.graph") not in line
+    assert EN("service.cloudlink") in line
+    forbidden = CredentialsWrong(Fault.GRAPH_CONSENT_MISSING)
+    assert EN("service.graph") in listing.health_line(EN, status(refused, forbidden).service_health)
 
 
 def test_an_unknown_expiry_brings_its_field_and_button() -> None:
@@ -196,3 +233,63 @@ def test_what_began_on_another_day_has_its_date() -> None:
     assert EN.since(SINCE - timedelta(days=3), NOW, "UTC") == "19 Nov 2026, 10:42 UTC"
     assert EN.since(SINCE - timedelta(days=3), NOW, "Europe/Lisbon") == "19 Nov 2026, 10:42"
     assert PT.since(SINCE, NOW, "Europe/Lisbon") == "as 10:42"
+
+
+@pytest.mark.parametrize("fault", [Fault.ENTRA_SECRET_EXPIRED, Fault.GRAPH_FORBIDDEN, Fault.CLOUDLINK_REFUSED])
+def test_a_refusal_that_nothing_confirmed_is_being_checked_and_nothing_else(fault: Fault) -> None:
+    """As stored problems become errors: what is not lasting is no ``CredentialsWrong``."""
+    suspected = ServiceUnavailable(fault)
+    card = made(status(suspected))
+    said = words(card)
+    service = EN(f"service.{fault.value.partition('.')[0]}")
+    assert card["fallbackText"] == EN("status.checking", service=service)
+    assert EN("status.checking.what") in said
+    assert form_error(suspected, EN, Links()).sentence not in said
+    assert (card["actions"][0]["verb"], card["actions"][0]["style"]) == ("status.show", "positive")
+    assert ("expires in" in said) == (fault is not Fault.ENTRA_SECRET_EXPIRED)
+    outage = made(status(suspected, ServiceUnavailable(Fault.GRAPH_UNREACHABLE)))
+    if fault is not Fault.GRAPH_FORBIDDEN:
+        assert outage["fallbackText"] == EN("status.out_of_date", since="10:42")
+
+
+def test_what_teams_shows_is_said_as_of_when_it_was_read() -> None:
+    read = replace(status(), proof=Proof(NOW - timedelta(seconds=50), 3, 3))
+    assert EN("proof.as_of", when="50 seconds ago") in words(made(read))
+    assert EN("proof.failed") not in words(made(read))
+    assert EN("proof.failed") in words(made(replace(read, proof=replace(read.proof, failed=True))))
+
+
+def test_live_and_working_are_said_as_of_the_last_answer() -> None:
+    """CloudLink may have stopped answering since: it is asked every few minutes where events arrive."""
+    fresh, old = NOW - timedelta(seconds=20), NOW - timedelta(minutes=4)
+    said = words(made(replace(status(), answered={Service.CLOUDLINK: fresh, Service.GRAPH: old})))
+    assert EN("status.live") in said
+    assert EN("health.answered", service="Microsoft Graph", when="4 minutes ago") in said
+    said = words(made(replace(status(), answered={Service.CLOUDLINK: old})))
+    assert EN("status.live") not in said
+    assert EN("status.live.as_of", when="4 minutes ago") in said
+    assert EN("health.answered", service="Mitel CloudLink", when="4 minutes ago") in said
+
+
+def test_without_an_event_though_people_are_on_the_phone_the_first_call_is_not_awaited() -> None:
+    silent = status(freshness=Freshness.NO_EVENT)
+    assert EN("status.polling.no_event_yet") in words(made(silent))
+    assert EN("status.polling.no_event") in words(made(replace(silent, in_a_call=0)))
+
+
+@pytest.mark.parametrize("freshness", [Freshness.LIVE, Freshness.NO_EVENT, Freshness.MISSED, Freshness.NO_URL])
+@pytest.mark.parametrize("users", [0, 27])
+def test_a_connection_test_says_what_its_steps_do_not_prove(freshness: Freshness, users: int) -> None:
+    probes = [Probe(Service.CLOUDLINK, "users", 0.1, count=users), Probe(Service.CLOUDLINK, "way_in", 0.1)]
+    said = words(connection_test.tested(EN, integration(), probes, {}, doubt(EN, status(freshness=freshness))))
+    is_silent = freshness in (Freshness.NO_EVENT, Freshness.MISSED)
+    assert (EN("test.passed") in said) == (users > 0 and not is_silent)
+    assert (EN("cloudlink.no_users") in said) == (users == 0)
+    assert (EN("status.polling.no_event_yet") in said) == (freshness is Freshness.NO_EVENT)
+    assert (EN("status.polling.missed") in said) == (freshness is Freshness.MISSED)
+
+
+def test_the_list_of_integrations_says_too_that_a_refusal_is_being_checked() -> None:
+    card = listing.one(EN, status(ServiceUnavailable(Fault.ENTRA_SECRET_EXPIRED)), NOW)
+    assert f"{EN('service.entra')}: {EN('health.checking')}" in words(card)
+    assert "expires in" not in words(card)

@@ -105,6 +105,14 @@ def test_of_many_wrong_lines_the_first_are_named() -> None:
     assert read("9-18", "\n".join(days))[1] == [HOLIDAYS]
 
 
+def test_of_more_holidays_than_there_may_be_the_rest_is_not_read() -> None:
+    year = "2027-01-01 - 2027-12-31"
+    assert read("9-18", year)[1] == []
+    typed = {PRESET: "office", ZONE: "UTC", HOLIDAYS: "\n".join([year, year, "no date"])}
+    errors = [one.sentence for one in schedule_of(EN, typed, TODAY)[1]]
+    assert errors == [EN("schedule.many_holidays", most=str(MAX_HOLIDAYS))]
+
+
 def test_always_with_holidays_is_a_schedule() -> None:
     assert read(preset="always") == (None, [])
     schedule, _ = read(holidays="2026-12-25", preset="always")

@@ -1,11 +1,12 @@
 """CSV as spreadsheets and people write it."""
 
 import codecs
+from itertools import chain
 
 import pytest
 
 from bot.chat.imports import csv_file
-from bot.chat.imports.csv_file import column_names, read_csv
+from bot.chat.imports.csv_file import SLICE, column_names, read_csv
 from bot.languages import load_texts
 from sync.people.imports.values import FileFault, FileRefused, LineFault, Wish
 
@@ -17,20 +18,26 @@ LINES = (
 
 
 def read(content: str) -> list[Wish]:
-    return read_csv(content.encode(), NAMES)
+    return whole(content.encode())
+
+
+def whole(content: bytes) -> list[Wish]:
+    return [*chain.from_iterable(read_csv(content, NAMES))]
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 @pytest.mark.parametrize("quote", ["", '"'])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 def test_it_is_read_in_every_form(separator: str, quote: str, encoding: str) -> None:
-    assert read_csv(LINES.format(quote).replace(",", separator).encode(encoding), NAMES) == [WISH]
+    assert whole(LINES.format(quote).replace(",", separator).encode(encoding)) == [WISH]
 
 
 @pytest.mark.parametrize(
     "header",
     [
-        "endereço;EXCLUÍDA;Utilizador do Teams",
+        "endereço;OCULTA;Utilizador do Teams",
+        "endereço;Excluída;Utilizador do Teams",
+        "Endereco;Excluído;Utilizador do Teams",
         "address;excluded;teams_user",
         "sep=;\r\nAddress;Excluded;Teams User",
     ],
@@ -90,7 +97,11 @@ def test_a_formula_is_no_value(cell: str, fault: LineFault | None) -> None:
         (b"Address\nana@example.com\n", FileFault.NO_WISH, ""),
         (b'Name,Excluded\nAna,yes\n"Gil,no\n', FileFault.QUOTES, "3"),
         (b'Name,Excluded\nAna,yes\n"Gil"x,no\n', FileFault.QUOTES, "3"),
-        (b'Name,Excluded\n"' + b"x" * 200_000, FileFault.QUOTES, "2"),
+        (b'Name,Excluded\n"' + b"x\n" * 100_000, FileFault.TOO_MANY_LINES, "6"),
+        (b"Name,Excluded" + b"," * 200_000, FileFault.LINE_TOO_LONG, "1"),
+        (b"Name,Excluded\nAna" + b"," * 200_000, FileFault.LINE_TOO_LONG, "2"),
+        (b"Name,Excluded\n" + b"\n" * 13, FileFault.TOO_MANY_LINES, "6"),
+        (b"\n" * 13 + b"Name,Excluded\n", FileFault.TOO_MANY_LINES, "6"),
         (b"Name,Excluded\n" + b"Ana,yes\n" * 7, FileFault.TOO_MANY_LINES, "6"),
     ],
 )
@@ -99,5 +110,10 @@ def test_what_is_no_such_file_is_refused(
 ) -> None:
     monkeypatch.setattr(csv_file, "MAX_LINES", 6)
     with pytest.raises(FileRefused) as refused:
-        read_csv(content, NAMES)
+        whole(content)
     assert (refused.value.fault, refused.value.detail) == (fault, detail)
+
+
+def test_a_slice_has_so_many_lines_of_the_file_whatever_is_in_them() -> None:
+    content = b"Name,Excluded\n" + b"\n" * SLICE + b"Ana,yes\n" * SLICE
+    assert [len(part) for part in read_csv(content, NAMES)] == [0, SLICE]

@@ -4,11 +4,9 @@ from collections import Counter
 
 from bot.chat.idempotency import ACTS, PRESS_ID, with_press_id
 from bot.commands import COMMANDS
-from bot.languages import Language, load_texts
-from tests.cards.gallery.gallery import gallery
+from bot.languages import Language
+from tests.cards.gallery.gallery import gallery_in
 from tests.support.bot.fakes import parts
-
-TEXTS = load_texts()[Language.ENGLISH]
 
 
 def test_every_act_and_what_is_shown_instead_are_verbs_of_ours() -> None:
@@ -23,7 +21,7 @@ def test_a_role_that_may_act_may_see_the_state() -> None:
 
 
 def test_only_acting_buttons_carry_a_press_id_for_current_and_older_clients() -> None:
-    for name, card in gallery(TEXTS).items():
+    for name, card in gallery_in(Language.ENGLISH).items():
         for part in parts(with_press_id(card, "a-press-id")):
             if part["type"] == "Action.Execute":
                 sent, fallback = part["data"], part["fallback"]["data"]
@@ -33,11 +31,11 @@ def test_only_acting_buttons_carry_a_press_id_for_current_and_older_clients() ->
 
 def test_no_card_has_an_act_twice() -> None:
     """A press id belongs to the card: of two buttons with one verb the second would count as pressed."""
-    for name, card in gallery(TEXTS).items():
+    for name, card in gallery_in(Language.ENGLISH).items():
         verbs = Counter(part["verb"] for part in parts(card) if part["type"] == "Action.Execute")
         assert [verb for verb in ACTS if verbs[verb] > 1] == [], name
 
 
 def test_a_card_is_left_as_it_was() -> None:
-    card = gallery(TEXTS)["stale"]
+    card = gallery_in(Language.ENGLISH)["stale"]
     assert with_press_id(card, "a-press-id") == card

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.chat.router import Router, is_portuguese, normalised, words_of
+from bot.chat.router import Router, language_said, normalised, words_of
 from bot.chat.vocabulary import ABOUT, REMARKS
 from bot.commands import COMMANDS
 from bot.languages import load_texts
@@ -139,8 +139,21 @@ def test_a_long_text_is_cut_before_it_is_compared() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
-    [("olá", True), ("configurar integração", True), ("Bom dia!", True), ("setup integration", False), ("", False)],
+    ("language", "sentences"),
+    [
+        (
+            "pt",
+            ["olá", "Bom dia!", "qual é o estado?", "o que fazes?", "quem és tu", "obrigada", "porquê Ana"],
+        ),
+        ("en", ["hello", "setup integration", "why Ana Martins", "who are you?", "stop showing my calls"]),
+        (None, ["", "Ana Martins", "2001", "ok"]),
+    ],
 )
-def test_portuguese_is_recognised(said: str, expected: bool) -> None:
-    assert is_portuguese(said) is expected
+def test_the_language_of_what_is_said_is_recognised(language: str | None, sentences: list[str]) -> None:
+    assert {said: language_said(said) for said in sentences} == dict.fromkeys(sentences, language)
+
+
+def test_the_title_of_each_command_is_recognised_as_its_language() -> None:
+    for command in COMMANDS:
+        assert language_said(command.titles["pt"]) == "pt"
+        assert language_said(command.titles["en"]) in ("en", None)

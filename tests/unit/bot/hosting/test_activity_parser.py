@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.activity import Action, Address, AttachedFile, Installed, Message, Removed, Sender
@@ -222,7 +222,7 @@ _NAMES = st.sampled_from(
 _KINDS = st.sampled_from(["message", "invoke", "conversationUpdate", "installationUpdate"])
 
 
-@settings(unhurried, max_examples=300)
+@unhurried
 @given(kind=_KINDS, changed=st.dictionaries(_NAMES, _JSON, max_size=4))
 def test_any_json_is_parsed_or_refused(kind: str, changed: dict[str, Any]) -> None:
     with suppress(Refused):

@@ -26,8 +26,8 @@ from sync.domain.rotation import OldSecretLeft
 from sync.domain.schedule import Preset
 from sync.people.imports.values import LineFault
 from sync.people.scope.rules import ScopeMode, Side
-from sync.presence.mapping import CHOICES, MAPPABLE
-from sync.problems.incidents import CLOCK, GROUPS, LISTS, PEOPLE
+from sync.presence.mapping import MAPPABLE, PRESENCES, Leave
+from sync.problems.incidents import CLOCK, GROUPS, LISTS, PEOPLE, SUBSCRIPTION
 from tests.cards.gallery.gallery import LINKS, example
 from tests.support.clocks import NOON
 from tests.support.tools import ROOT
@@ -43,6 +43,7 @@ BRAZILIAN = (
 
 ENUMS: Mapping[str, Iterable[str]] = {
     "act.{}": Act,
+    "attempt.{}": [act for act in Act if f"attempt.{act}" in ENGLISH.keys],
     "certificate.now.{}": set(CredentialKind) - {CredentialKind.SECRET},
     "credential.{}": CredentialKind,
     "digest.{}": [one or "never" for one in Cadence],
@@ -55,9 +56,9 @@ ENUMS: Mapping[str, Iterable[str]] = {
     "fault.{}.remedy": Fault,
     "import.fault.{}": LineFault,
     "line.{}": LineState,
-    "mapping.show.{}": [each.activity for each in CHOICES],
+    "mapping.show.{}": [*(each.activity for each in PRESENCES), *Leave, "clear"],
     "mapping.state.{}": MAPPABLE,
-    "notice.problem.{}": (CLOCK, GROUPS, LISTS, PEOPLE),
+    "notice.problem.{}": (CLOCK, GROUPS, LISTS, PEOPLE, SUBSCRIPTION),
     "notice.problem.{}.remedy": (GROUPS, LISTS, PEOPLE),
     "picture.{}": [name for name, *_ in PARTS],
     "people.filter.{}": PeopleFilter,
@@ -239,6 +240,7 @@ def test_dates_numbers_and_ages_as_the_language_has_them() -> None:
     )
     assert (ENGLISH.relative(earlier, now), PORTUGUESE.relative(earlier, now)) == ("3 minutes ago", "há 3 minutos")
     assert (ENGLISH.duration(0.26), PORTUGUESE.duration(0.26), ENGLISH.duration(12.6)) == ("0.3 s", "0,3 s", "13 s")
+    assert ENGLISH.duration(0.02) == "0.1 s", "nothing takes no time"
     assert (ENGLISH.span(300), PORTUGUESE.span(300)) == ("5 minutes", "5 minutos")
 
 

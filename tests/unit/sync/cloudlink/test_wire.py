@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.cloudlink.tables import WireTables
@@ -288,7 +288,7 @@ def bodies() -> st.SearchStrategy[Any]:
     return st.dictionaries(parts, json_values(), max_size=6)
 
 
-@settings(unhurried, max_examples=300)
+@unhurried
 @given(bodies())
 def test_any_body_is_a_notification_or_malformed(changes: dict[str, Any]) -> None:
     body = call_body(

@@ -42,6 +42,10 @@ def refused(fault: Fault = Fault.ENTRA_SECRET_WRONG) -> SyncError:
         ("8f3c1b52-0a4e-4b6e-9d67-2f1f3c5d7e90", False),
         ("Head office", False),
         (f"My {SECRET}", True),
+        ("5c" * 32, True),
+        ("dGhlIHF1aWNrIGJyb3duIGZveCBqdW1wcyBvdmVy1234==", True),
+        ("8f3c1b520a4e4b6e9d672f1f3c5d7e90", False),
+        ("cloudlink-presence-of-the-office-in-porto", False),
         ("", False),
     ],
 )

@@ -123,7 +123,7 @@ SCHEDULES = st.builds(
 MOMENTS = st.integers(0, 60 * 24 * 60).map(lambda minutes: at("2026-03-01T00:00", "UTC") + minutes * MINUTE)
 
 
-@settings(unhurried, max_examples=60)
+@settings(unhurried, max_examples=30)
 @given(SCHEDULES, MOMENTS)
 def test_between_two_changes_nothing_changes(given: Schedule, now: datetime) -> None:
     edge = next_change(given, now)

@@ -19,9 +19,11 @@ from sync.flow.line_state import (
     Verdict,
     apply_event,
     apply_snapshot,
+    contradicts,
     heard_at,
     is_in_doubt,
     state_of,
+    state_without_dnd,
     unknown_phone,
 )
 from tests.support.clocks import NOON
@@ -105,7 +107,7 @@ def test_the_line_is_idle_only_when_the_last_of_its_calls_ends_on_whatever_devic
 
 def test_do_not_disturb_on_any_device_takes_precedence_over_a_call() -> None:
     line = after(call(CallState.CONNECTED, 1), phone(2, dnd=True, extension=SOFTPHONE))
-    assert state_of(line) is LineState.DO_NOT_DISTURB
+    assert (state_of(line), state_without_dnd(line)) == (LineState.DO_NOT_DISTURB, LineState.ON_CALL)
     assert state_of(after(phone(3, dnd=False, extension=SOFTPHONE), line=line)) is LineState.ON_CALL
 
 
@@ -118,6 +120,30 @@ def test_a_person_is_offline_when_every_device_is() -> None:
 def test_a_late_event_is_dropped() -> None:
     line = after(call(CallState.HELD, 5))
     assert apply_event(line, call(CallState.RINGING, 4), NOON) == (line, Verdict.LATE)
+
+
+@pytest.mark.parametrize(
+    ("event", "early", "settled"),
+    [
+        (call(CallState.ENDED, 4), True, True),
+        (call(CallState.RINGING, 4), False, True),
+        (call(CallState.CONNECTED, 4), False, False),
+        (call(CallState.ENDED, 4, call_id="unknown"), False, False),
+        (phone(4, dnd=False), False, True),
+        (phone(4, state="offline"), False, True),
+        (phone(4, dnd=True), False, False),
+        (phone(4), False, False),
+    ],
+)
+def test_a_late_event_that_differs_is_doubted(event: Event, early: bool, settled: bool) -> None:
+    line = after(phone(5, dnd=True), call(CallState.CONNECTED, 5))
+    assert apply_event(line, event, NOON)[1] is (Verdict.LATE if "unknown" not in str(event) else Verdict.APPLIED)
+    assert [contradicts(line, event, NOON + SETTLING * n) for n in (0, 1)] == [early, settled]
+
+
+def test_a_late_event_of_a_call_that_has_ended_is_not_doubted() -> None:
+    line = after(call(CallState.CONNECTED, 5), call(CallState.ENDED, 6))
+    assert not contradicts(line, call(CallState.CONNECTED, 5), NOON + SETTLING)
 
 
 def test_an_ended_call_stays_ended_for_what_is_not_newer() -> None:
@@ -151,9 +177,25 @@ def test_a_live_call_in_a_poll_that_cloudlink_dates_before_the_end_wins_once_tha
 
 
 def test_a_live_call_in_a_poll_asked_before_the_end_was_heard_does_not_undo_it() -> None:
-    over = after(call(CallState.CONNECTED, 1), call(CallState.ENDED, 5))
-    assert state_of(read(over, snapshot(0, seen(CallState.CONNECTED)), NOON - SECOND, NOON)) is LineState.IDLE
-    assert state_of(read(over, snapshot(0, seen(CallState.CONNECTED, 6)), NOON - SECOND, NOON)) is LineState.ON_CALL
+    """However CloudLink dates either: an end dated ten years ahead has no time. The phone is read again."""
+    for ended_at, at in ((5, 0), (5, 4), (5, 6), (0, 6), (TEN_YEARS, 6), (TEN_YEARS, TEN_YEARS)):
+        over = after(call(CallState.RINGING, 1), call(CallState.ENDED, ended_at))
+        found = snapshot(9, seen(CallState.CONNECTED, at))
+        line = read(over, found, NOON - SECOND, NOON + SECOND)
+        assert state_of(line) is LineState.IDLE
+        assert is_in_doubt(line, found)
+        assert state_of(read(line, found, NOON + SETTLING)) is LineState.ON_CALL
+
+
+def test_a_state_of_a_live_call_that_was_heard_since_we_asked_stays_and_is_in_doubt() -> None:
+    line = after(call(CallState.RINGING, 1), call(CallState.HELD, TEN_YEARS))
+    found = snapshot(9, seen(CallState.CONNECTED, 6))
+    held = read(line, found, NOON - SECOND, NOON + SECOND)
+    assert state_of(held) is LineState.ON_HOLD
+    assert is_in_doubt(held, found)
+    later = read(held, found, NOON + SETTLING)
+    assert state_of(later) is LineState.ON_CALL
+    assert not is_in_doubt(later, found)
 
 
 def test_a_known_word_without_meaning_changes_nothing() -> None:

@@ -26,7 +26,7 @@ def counted(one: Integration | None = None, **values: Any) -> list[tuple[str, in
 
 def test_a_call_is_counted_when_it_ends() -> None:
     assert NOON.date().isoformat() == TODAY
-    assert counted() == [(TODAY, 41 * 60)]
+    assert counted() == counted(line="idle") == counted(line="offline") == [(TODAY, 41 * 60)]
 
 
 def test_what_passes_midnight_is_of_two_days() -> None:
@@ -46,7 +46,6 @@ def test_a_state_not_heard_of_ended_when_it_became_stale() -> None:
 @pytest.mark.parametrize(
     "values",
     [
-        {"line": "idle"},
         {"line": "unknown"},
         {"line_since": 0},
         {"line_since": at(NOON + timedelta(minutes=5))},

@@ -4,8 +4,12 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
+import pytest
+
+from sync.domain.changes import Done
 from sync.domain.presence import Presence
 from sync.flow.rounds import Choice
+from sync.presence.outcomes import Outcomes
 from tests.support.clocks import NOON
 from tests.support.storage.stores import integration, person
 
@@ -24,3 +28,35 @@ def test_who_leaves_a_former_account_to_others_is_sent_for_their_own_in_the_same
     row: Any = integration()
     chosen = Choice(row, others, NOON, Random(1)).prepare([moved])
     assert [(each.change.user_id, each.shown) for each in chosen] == [("teams p1", Presence.IN_A_CALL)]
+
+
+@pytest.mark.parametrize(
+    ("values", "here"),
+    [
+        ({"excluded": True}, {}),
+        ({"opted_out": True}, {}),
+        ({"outside": "everyone"}, {}),
+        ({"teams_user_id": None}, {}),
+        ({}, {"closed": True}),
+    ],
+)
+def test_who_may_not_be_shown_waits_for_nothing_until_the_phone_changes_again(
+    values: dict[str, Any], here: dict[str, Any]
+) -> None:
+    """So a call that is shown later, by what an administrator does, does not count from its begin."""
+    calling: Any = person(line="on_call", desired=Presence.IN_A_CALL, desired_at=NOON, waiting_since=NOON, **values)
+    row: Any = integration(**here)
+    assert Choice(row, {}, NOON, Random(1)).prepare([calling]) == ()
+    assert calling.waiting_since is None
+
+
+def test_whose_session_shows_what_another_wants_waits_for_nothing_once_that_is_sent() -> None:
+    stronger: Any = {"teams p1": Presence.PRESENTING}
+    calling: Any = person(line="on_call", desired=Presence.IN_A_CALL, desired_at=NOON, waiting_since=NOON)
+    row: Any = integration()
+    (pending,) = Choice(row, stronger, NOON, Random(1)).prepare([calling])
+    assert (pending.shown, pending.since) == (Presence.PRESENTING, NOON)
+    later = NOON + timedelta(seconds=1)
+    assert pending.latency(calling, Done(), later) is None
+    Outcomes(row, later, later, later, Random(1)).apply(calling, pending, Done(), Presence.PRESENTING)
+    assert (calling.applied, calling.waiting_since) == (Presence.IN_A_CALL, None)

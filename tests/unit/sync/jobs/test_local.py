@@ -7,6 +7,7 @@ from random import Random
 import pytest
 from prometheus_client import CollectorRegistry
 
+from core.clock import Clock, utc_now
 from core.metrics import Metrics
 from sync.jobs.local import LocalJobs
 from sync.jobs.runs import SHARE, QueueConfig
@@ -16,8 +17,8 @@ from tests.support.sync.recording_job import RecordingJob, owner_in_key
 
 
 @asynccontextmanager
-async def running_queue(clock: FakeClock) -> AsyncIterator[tuple[LocalJobs, RecordingJob]]:
-    config = QueueConfig(clock, Random(1), Metrics(CollectorRegistry()), tick=0.005, find_owners=owner_in_key)
+async def running_queue(clock: Clock, tick: float = 0.005) -> AsyncIterator[tuple[LocalJobs, RecordingJob]]:
+    config = QueueConfig(clock, Random(1), Metrics(CollectorRegistry()), tick, find_owners=owner_in_key)
     jobs, work = LocalJobs(config), RecordingJob()
     jobs.register("work", work)
     jobs.register("urgent work", work, urgent=True)
@@ -61,6 +62,17 @@ async def test_a_timer_waits_for_its_time_and_does_not_delay_a_job_that_is_due()
         clock.advance(hours=2)
         await asyncio.sleep(0.03)
         assert len(work.started_keys) == 2
+
+
+async def test_a_timer_set_while_the_timers_sleep_is_not_late() -> None:
+    async with running_queue(utc_now, tick=1000) as (jobs, work):
+        work.released.set()
+        await jobs.defer("work", "later", at=utc_now() + timedelta(minutes=5))
+        for _ in range(2):
+            await asyncio.sleep(0.01)
+            await jobs.defer("work", "soon", at=utc_now() + timedelta(milliseconds=20))
+            await eventually(lambda: "soon" in work.started_keys)
+            work.started_keys.clear()
 
 
 async def test_a_failed_job_is_retried_later_and_the_errors_text_is_not_logged(

@@ -17,6 +17,7 @@ from tests.support.sync.why_cases import (
     CLOSED,
     IDLE,
     IN_A_CALL,
+    LATER,
     SENT,
     TALKING,
     facts,
@@ -48,7 +49,13 @@ def test_the_first_rung_that_is_not_green_is_where_it_stops() -> None:
     given = facts({**TALKING, "refusal": "403 Forbidden"}, shown=AVAILABLE, sent=refused)
     assert lights(given) == [Light.GOOD, Light.GOOD, Light.WRONG, Light.WRONG]
     assert lights(facts({**TALKING, "excluded": True}, shown=AVAILABLE))[:2] == [Light.GOOD, Light.OFF]
-    assert lights(facts(APPLIED, shown=AVAILABLE, sent=SENT)) == [*[Light.GOOD] * 3, Light.WRONG]
+    assert lights(facts(APPLIED, shown=AVAILABLE, sent=SENT)) == [*[Light.GOOD] * 3, Light.WAITING]
+    assert lights(facts(APPLIED, shown=AVAILABLE, sent=SENT, now=LATER)) == [*[Light.GOOD] * 3, Light.WRONG]
+
+
+def test_a_phone_that_is_not_their_own_is_named_as_another() -> None:
+    second = explain(CASES["shown, of a second device"][1]).rungs[0]
+    assert (second.key, second.facts["device"]) == ("said_other", "4501")
 
 
 def test_each_rung_says_what_and_when() -> None:
@@ -76,6 +83,25 @@ def test_the_rule_is_the_integrations_own_where_it_chose_one() -> None:
     other = facts(APPLIED, shown=IN_A_CALL)
     other.integration.mapping = {"ringing": Presence.IN_A_CALL.value}
     assert explain(other).rungs[1].key == "show"
+
+
+@pytest.mark.parametrize(
+    ("mapping", "line", "without_dnd", "key", "counts_as"),
+    [
+        ({}, "on_hold", "on_hold", "show", None),
+        ({"on_call": "DoNotDisturb/Presenting"}, "on_hold", "on_hold", "show.own", "on_call"),
+        ({"on_call": "leave"}, "on_hold", "on_hold", "show.own", "idle"),
+        ({"do_not_disturb": "leave"}, "do_not_disturb", "on_call", "show.own", "on_call"),
+        ({"offline": "leave"}, "do_not_disturb", "on_call", "show", None),
+    ],
+)
+def test_a_state_that_is_left_alone_is_said_to_count_as_another(
+    mapping: dict[str, str | None], line: str, without_dnd: str, key: str, counts_as: str | None
+) -> None:
+    given = facts({**APPLIED, "line": line, "line_without_dnd": without_dnd}, shown=IN_A_CALL)
+    given.integration.mapping = mapping
+    rule = explain(given).rungs[1]
+    assert (rule.key, rule.facts["line"], rule.facts.get("counts_as")) == (key, line, counts_as)
 
 
 def test_outside_the_hours_it_says_when_they_begin() -> None:

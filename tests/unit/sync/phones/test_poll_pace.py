@@ -34,6 +34,11 @@ async def test_a_single_integration_waits_for_its_pause_alone() -> None:
         assert await pace.may_begin("i1")
 
 
+def test_the_pause_of_one_integration_delays_no_other() -> None:
+    pace = PollPace(FakeClock())
+    assert (seconds(pace, "i1", pause=60), seconds(pace, "i2")) == (60, 1 / CHUNKS_A_SECOND)
+
+
 async def test_chunks_are_put_off_while_the_loop_is_late_but_not_for_ever() -> None:
     pace = PollPace(FakeClock(), ALWAYS_LATE)
     for number in range(10):

@@ -62,7 +62,7 @@ def test_an_expired_presence_is_not_cleared() -> None:
 def test_the_presence_of_a_former_user_is_cleared_before_another_is_set() -> None:
     moved = shown(teams_user_id="another")
     assert plan.change_for(moved, integration(), NOON) == ClearPresence("teams p1")
-    plan.mark_accepted(moved, ClearPresence("teams p1"), NOON)
+    plan.mark_accepted(moved, ClearPresence("teams p1"), NOON, NOON)
     assert plan.change_for(moved, integration(), NOON) == SetPresence("another", CALL, 14_400)
 
 
@@ -108,6 +108,15 @@ def test_a_stale_state_is_not_sent_but_cleared() -> None:
     assert plan.change_for(heard_of_again, integration(), later) == SetPresence("teams p1", CALL, 14_400)
 
 
+def test_a_wish_that_changed_makes_no_state_newer() -> None:
+    """An answer of an hour ago that arrives now, as when a machine slept, or another mapping."""
+    later = NOON + timedelta(minutes=90)
+    wished = person(desired=CALL.value, desired_at=later, heard_at=NOON)
+    assert plan.change_for(wished, integration(), later) is None
+    before = shown(desired_at=later, heard_at=NOON)
+    assert plan.change_for(before, integration(), later) == ClearPresence("teams p1")
+
+
 def test_a_shown_presence_is_looked_at_when_the_phone_was_not_heard_of_for_an_hour() -> None:
     later = NOON + timedelta(hours=1)
     assert plan.next_due(shown(), integration(), NOON, Random(1)) == later
@@ -141,7 +150,7 @@ def test_what_is_refused_for_one_person_is_tried_again_ever_more_rarely() -> Non
         now = due_at
     assert waits[:4] == [timedelta(seconds=each) for each in (5, 5, 10, 20)]
     assert max(waits) == timedelta(hours=1)
-    plan.mark_accepted(calling, SetPresence("teams p1", CALL, 14_400), now)
+    plan.mark_accepted(calling, SetPresence("teams p1", CALL, 14_400), now, now)
     assert (calling.refusal, calling.refused_since, calling.refused_until) == ("", None, None)
 
 

@@ -154,6 +154,11 @@ def test_each_state_has_its_own_text(line: str, desired: Presence | None, text: 
     assert plan.wanted_message(talking(line=line, desired=desired), row) == text
 
 
+def test_a_free_phone_that_shows_as_on_a_call_has_no_text_of_calls() -> None:
+    for line in ("idle", "offline"):
+        assert plan.wanted_message(talking(line=line, desired=Presence.IN_A_CALL), with_messages()) == ""
+
+
 def test_texts_that_were_not_chosen_are_that_of_calls_or_none() -> None:
     chosen = plan.texts_of(MESSAGE, {"ringing": "Ringing", "in_conference": ""})
     assert list(chosen.values()) == [MESSAGE, MESSAGE, "", "Ringing", ""]

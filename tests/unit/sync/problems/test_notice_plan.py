@@ -21,6 +21,7 @@ from sync.problems.notice_plan import (
     PlanInput,
     Recipient,
     plan,
+    says_valid,
     threshold,
 )
 from tests.support.clocks import NOON
@@ -238,9 +239,23 @@ def test_a_problem_that_returns_immediately_is_the_same_incident() -> None:
     assert not plan(given(problems=rows, notices=notices, now=NOON + timedelta(minutes=10)))
 
 
+def test_a_refusal_that_returns_after_its_all_clear_is_notified_again_but_not_without_end() -> None:
+    """A second secret that expires within the hour stops presence as the first one did."""
+    rows, notices, notified = list[Problem](), list[Notice](), list[str]()
+    for number in range(6):
+        since = NOON + timedelta(minutes=8 * number)
+        rows.append(problem(id=f"p{number}", since=since, checked_at=since + timedelta(seconds=5)))
+        made = plan(given(problems=rows, notices=notices, now=since + timedelta(seconds=10)))
+        notified += [stage for topic, stage, _ in new_notices(made) if topic == PROBLEM]
+        notices += sent(made)
+        rows[-1].healed_at = since + timedelta(minutes=3)
+        notices += sent(plan(given(problems=rows, notices=notices, now=since + timedelta(minutes=6))))
+    assert notified == ["p0", "p1", "p2", "p3"]
+
+
 def test_flapping_within_an_hour_is_not_notified_again_unless_it_lasts() -> None:
-    notified = sent(plan(given(problems=[problem()])))
-    rows = [problem(healed_at=NOON), problem(id="p2", since=NOON + timedelta(minutes=10))]
+    notified = sent(plan(given(problems=[outage()])))
+    rows = [outage(healed_at=NOON), outage(id="p2", since=NOON + timedelta(minutes=10))]
     notices = [*notified, *sent(plan(given(problems=rows[:1], notices=notified, now=NOON + timedelta(minutes=5))))]
     assert [notice.topic for notice in notices] == [PROBLEM, CLEAR]
     soon = plan(given(problems=rows, notices=notices, now=NOON + timedelta(minutes=59)))
@@ -353,6 +368,25 @@ def test_a_reminder_is_dropped_when_its_notice_does_not_apply_any_more() -> None
     kept = plan(given(integration=row, notices=[notice]))
     assert kept.dropped == []
     assert plan(given(notices=[notice])).dropped == [notice.id]
+
+
+@pytest.mark.parametrize("credential", ["secret", "certificate"])
+@pytest.mark.parametrize(("days", "expected"), [(30, True), (0, True), (-1, False)])
+def test_a_notice_of_a_date_that_is_not_past_calls_the_credential_valid(
+    days: int, credential: str, expected: bool
+) -> None:
+    row = integration(secret_expires_on=TODAY + timedelta(days=days), credential=credential)
+    (notice,) = plan(given(integration=row)).new
+    assert says_valid(notice, TODAY) is expected
+
+
+def test_a_date_to_be_entered_and_a_renewal_call_the_credential_valid_and_a_failed_one_does_not() -> None:
+    old = integration(secret_expires_on=None, created_at=NOON - timedelta(days=8))
+    renewals = [rotation(kind="automatic"), rotation(id="r2", kind="automatic", step="failed", fault="x")]
+    made = plan(given(integration=old, rotations=renewals, problems=[problem()], update=2)).new
+    said = {(notice.topic, notice.stage): says_valid(notice, TODAY) for notice in made}
+    valid = {(EXPIRY, "unknown"): True, (ROTATION, "r1"): True}
+    assert said == {**valid, (ROTATION, "r2"): False, (PROBLEM, "p1"): False, (UPDATE, "2"): False}
 
 
 def test_facts_of_a_notice_contain_no_lists_of_people() -> None:

@@ -20,7 +20,7 @@ def due(*last: LastRead, opened: dict[str, list[Problem]] | None = None) -> list
 
 
 @pytest.mark.parametrize(
-    ("read_at", "fault", "expected"),
+    ("asked_at", "fault", "expected"),
     [
         (None, "", ["i1"]),
         (NOON - timedelta(seconds=59), "", []),
@@ -32,9 +32,9 @@ def due(*last: LastRead, opened: dict[str, list[Problem]] | None = None) -> list
     ],
 )
 def test_a_reading_is_due_each_minute_and_rarely_where_graph_refuses(
-    read_at: datetime | None, fault: str, expected: list[str]
+    asked_at: datetime | None, fault: str, expected: list[str]
 ) -> None:
-    assert due(LastRead("i1", APP, read_at, fault)) == expected
+    assert due(LastRead("i1", APP, asked_at, fault)) == expected
 
 
 def test_one_integration_of_an_application_reads_for_all_one_without_a_problem() -> None:

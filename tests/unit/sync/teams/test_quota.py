@@ -193,16 +193,21 @@ class SetClock:
     def ledger(self, limit: int = 10) -> QuotaLedger:
         return QuotaLedger(Quota(limit), Metrics(CollectorRegistry()), self, self.steady)
 
+    def spent(self, row: Row) -> tuple[QuotaLedger, datetime]:
+        """A ledger with a limit of 10 that sent 6, while 4 are in flight since now."""
+        ledger = self.ledger()
+        ledger.allowance([row], self())
+        ledger.reserve(row, 6, self())
+        ledger.settle(row, 6, self(), self())
+        ledger.reserve(row, 4, reserved_at := self())
+        return ledger, reserved_at
+
 
 @pytest.mark.parametrize("step", [0.4, 0.6, 0.9, 5, 40, 100, 86_400])
 def test_a_clock_that_is_set_forward_does_not_forget_what_was_sent(step: float) -> None:
     """Half a window after it was sent; what was in flight still is. A small step is within the margin."""
     clock, row = SetClock(), Row()
-    ledger = clock.ledger()
-    ledger.allowance([row], clock())
-    ledger.reserve(row, 6, clock())
-    ledger.settle(row, 6, clock(), clock())
-    ledger.reserve(row, 4, reserved_at := clock())
+    ledger, reserved_at = clock.spent(row)
     clock.steady.advance(seconds=15)
     clock.ahead = timedelta(seconds=step)
     assert ledger.allowance([row], clock())[1] == 0
@@ -239,11 +244,7 @@ def test_no_block_is_longer_than_the_longest() -> None:
 @pytest.mark.parametrize("step", [1, 40, 342, 86_400])
 def test_a_clock_that_is_set_back_while_requests_are_in_flight_forgets_nothing(step: float) -> None:
     clock, row = SetClock(), Row()
-    ledger = clock.ledger()
-    ledger.allowance([row], clock())
-    ledger.reserve(row, 6, clock())
-    ledger.settle(row, 6, clock(), clock())
-    ledger.reserve(row, 4, reserved_at := clock())
+    ledger, reserved_at = clock.spent(row)
     clock.ahead = timedelta(seconds=-step)
     clock.steady.advance(seconds=0.2)
     ledger.settle(row, 4, reserved_at, clock())
@@ -258,3 +259,29 @@ def test_a_clock_that_is_set_forward_before_the_first_question_forgets_nothing()
     clock.ahead = timedelta(seconds=40)
     clock.steady.advance(seconds=10)
     assert ledger.allowance([row], clock())[1] == 0
+
+
+@pytest.mark.parametrize("step", [9, 86_400, -40])
+def test_a_clock_that_is_set_while_no_process_runs_forgets_nothing(step: float) -> None:
+    clock, row = SetClock(), Row()
+    row.quota_spent = spend([], clock(), 10)
+    clock.ahead = timedelta(seconds=step)
+    clock.steady.advance(seconds=24)
+    ledger = clock.ledger()
+    clock.steady.advance(seconds=5)
+    assert ledger.allowance([row], clock())[1] == 0
+    clock.steady.advance(seconds=WINDOW + MARGIN)
+    assert ledger.allowance([row], clock()) == (None, 10)
+
+
+@pytest.mark.parametrize("ahead", [40, 0])
+def test_a_clock_that_is_set_forward_and_back_delays_nothing_that_is_sent_after(ahead: float) -> None:
+    clock, row = SetClock(), Row()
+    ledger = clock.ledger()
+    for step in (ahead, -20):
+        clock.ahead = timedelta(seconds=step)
+        assert ledger.allowance([row], clock()) == (None, 10)
+    ledger.reserve(row, 10, clock())
+    ledger.settle(row, 10, clock(), clock())
+    clock.steady.advance(seconds=WINDOW + MARGIN)
+    assert ledger.allowance([row], clock()) == (None, 10)

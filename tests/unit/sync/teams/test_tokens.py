@@ -5,8 +5,8 @@ The stub runs on the test's own event loop: if msal ever blocked it, no request 
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from core.clouds import GCC_HIGH
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import CredentialKind
 from sync.teams.msal_http import TIMEOUT
-from sync.teams.tokens import EntraTokens, ProvenToken, prove, roles_in
+from sync.teams.tokens import EntraTokens, ProvenToken, Threads, prove, roles_in
 from tests.support.sync.error_output import error_output
 from tests.support.sync.stub_server import BY_ANOTHER_CLOCK, Reply, StubServer, stub_server
 from tests.support.sync.teams import (
@@ -59,23 +59,38 @@ async def test_a_token_and_the_roles_in_it(entra: StubServer) -> None:
     assert asked.headers["content-type"] == "application/x-www-form-urlencoded"
 
 
-class CountedThreads(ThreadPoolExecutor):
+class CountedThreads(Threads):
     used = 0
 
-    def submit(self, *args: Any, **named: Any) -> Future[Any]:
+    async def run(self, *args: Any) -> Any:
         self.used += 1
-        return super().submit(*args, **named)
+        return await super().run(*args)
 
 
 @pytest.mark.parametrize(("expires_in", "threads"), [(3600, 1), (90, 3)])
 async def test_a_token_that_stays_valid_takes_no_thread_for_each_request(
     entra: StubServer, expires_in: int, threads: int
 ) -> None:
-    asyncio.get_running_loop().set_default_executor(counted := CountedThreads())
+    counted = CountedThreads(1)
     entra.on(TOKEN, granted(expires_in=expires_in))
-    tokens = EntraTokens(APP, entra_at(entra.url))
+    tokens = EntraTokens(APP, replace(entra_at(entra.url), threads=counted))
     assert len({await tokens.token() for _ in range(3)}) == 1
     assert counted.used == threads
+
+
+async def test_many_tenants_sign_in_together_and_who_waits_for_a_thread_is_not_too_late() -> None:
+    threads, meet = Threads(20), Barrier(20)
+    assert len(await asyncio.gather(*(threads.run(lambda: meet.wait(5), 6) for _ in range(40)))) == 40
+    one, released = Threads(1), asyncio.Event()
+
+    def sleep() -> None:
+        asyncio.run_coroutine_threadsafe(released.wait(), loop).result()
+
+    loop = asyncio.get_running_loop()
+    waiting = [asyncio.create_task(one.run(sleep, 60)), asyncio.create_task(one.run(int, 0.2))]
+    await asyncio.sleep(0.3)
+    released.set()
+    assert (await asyncio.gather(*waiting))[1] == 0
 
 
 async def test_the_scope_follows_the_cloud(entra: StubServer) -> None:

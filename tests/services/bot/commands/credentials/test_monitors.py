@@ -177,7 +177,7 @@ async def test_each_is_ticked_in_the_same_card_with_who_and_when(chat: Chat, one
     card = await chat.press(await chat.say("monitors"), "monitors.checklist")
     assert "Somebody · 2 hours ago" in words(card)
     card = await chat.press(card, "monitors.tick", {"monitors": choices(card)["Cellar"]})
-    assert "Every monitor has the new secret" in words(card)
+    assert "Every presence monitor has the new secret" in words(card)
     assert set(buttons(card)) == {"monitors.show"}
     assert [act for act in await acts(chat) if act[0] == "monitors_tick"] == [
         ("monitors_tick", "Attic"),
@@ -210,7 +210,7 @@ async def test_the_list_says_how_many_are_open(chat: Chat, one: IntegrationView)
     assert EN.plural("monitors.open", 2) in words(card)
     assert "monitors.checklist" in buttons(card)
     chat.locale = "pt-PT"
-    assert "2 monitores ainda têm o segredo antigo" in words(await chat.say("monitores"))
+    assert "2 monitores de presença ainda têm o segredo antigo" in words(await chat.say("monitores"))
 
 
 async def test_status_says_it_too(chat: Chat, one: IntegrationView) -> None:

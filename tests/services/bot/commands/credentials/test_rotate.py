@@ -1,10 +1,11 @@
 """Rotating a secret in the chat; no secret is ever shown or kept."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
+from bot.activity import Card
 from bot.languages import Language, load_texts
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Monitor, Rotation
@@ -70,6 +71,69 @@ async def test_a_proven_secret_is_stored_and_the_card_shows_when_it_works(chat: 
     assert "monitors.show" in buttons(turn.answer)
 
 
+class Killed(BaseException):
+    """The process ends."""
+
+
+async def cut_off(chat: Chat, card: Card, verb: str, call: str) -> None:
+    """Press the button; the process ends within the call."""
+    chat.credentials.errors[call] = Killed()
+    with pytest.raises(Killed):
+        await chat.press(card, verb, TYPED)
+    chat.credentials.errors.clear()
+
+
+@pytest.mark.parametrize(("verb", "call"), [("rotate.save", "replace_secret"), ("rotate.start", "start_rotation")])
+async def test_a_press_that_was_cut_off_is_not_answered_with_an_earlier_rotation(
+    chat: Chat, verb: str, call: str
+) -> None:
+    view = await add_integration(chat)
+    chat.credentials.may = True
+    chat.credentials.going = rotation(view.id, RotationKind.MANUAL, RotationStep.DONE)
+    card = await chat.say("rotate secret")
+    card = await chat.press(card, "rotate.for_me") if verb == "rotate.start" else card
+    await cut_off(chat, card, verb, call)
+    turn = await chat.turn_of_press(card, verb, TYPED)
+    assert EN("rotate.nothing_yet") in words(turn.answer)
+    assert EN("rotate.replaced") not in words(turn.answer)
+    assert turn.sent == []
+    assert EN("rotate.replaced") in words(await chat.press(turn.answer, "rotate.save", TYPED))
+    assert EN("rotate.replaced") in words(await chat.press(turn.answer, "rotate.save", TYPED))
+
+
+async def test_a_press_that_was_cut_off_after_it_began_a_rotation_follows_it(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the act runs again: it finds what it began, though the form is outdated by it."""
+
+    async def ended(*_: object) -> None:
+        raise Killed
+
+    view = await add_integration(chat)
+    card = await chat.say("rotate secret")
+    with monkeypatch.context() as patched:
+        patched.setattr("bot.commands.credentials.rotate._follow", ended)
+        with pytest.raises(Killed):
+            await chat.press(card, "rotate.save", TYPED)
+    await chat.integrations.rename(TENANT, view.id, view.revision, "Main office", BY)
+    chat.restart()
+    chat.now += timedelta(minutes=3)
+    answer = words(await chat.press(card, "rotate.save", TYPED))
+    assert EN("rotate.replaced") in answer
+    assert EN("pressed.once") not in answer
+    assert said(chat) == ["replace_secret"]
+
+
+async def test_a_button_whose_rotation_was_followed_by_another_does_not_call_it_current(chat: Chat) -> None:
+    view = await add_integration(chat)
+    card = await chat.say("rotate secret")
+    await chat.press(card, "rotate.save", TYPED)
+    chat.credentials.going = replace(rotation(view.id, RotationKind.SHARED, RotationStep.DONE), id="another")
+    answer = words(await chat.press(card, "rotate.save", TYPED))
+    assert EN("rotate.replaced") not in answer
+    assert EN("rotate.nothing_yet") not in answer
+
+
 @pytest.mark.parametrize(
     ("typed", "field"),
     [
@@ -97,7 +161,7 @@ async def test_a_missing_or_wrong_value_is_shown_at_its_field(
     ("error", "field", "sentence"),
     [
         (CredentialsWrong(Fault.ENTRA_SECRET_WRONG), "client_secret", "not a secret of this application"),
-        (CredentialsWrong(Fault.ENTRA_SECRET_IS_ID), "client_secret", "the secret's ID, not its Value"),
+        (CredentialsWrong(Fault.ENTRA_SECRET_IS_ID), "client_secret", "secret's ID was entered, not its Value"),
         (CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED), "client_secret", "Client secret expired"),
         (CredentialsWrong(Fault.ENTRA_CLIENT_UNKNOWN), "", "no application with this client ID"),
         (CredentialsWrong(Fault.GRAPH_CONSENT_MISSING, permissions="User.Read.All"), "", "User.Read.All"),
@@ -199,6 +263,16 @@ async def test_while_it_is_under_way_the_command_shows_it(chat: Chat) -> None:
     assert "Description" in words(await chat.say("rotate secret"))
 
 
+async def test_the_integration_that_uses_the_old_secret_too_is_named(chat: Chat) -> None:
+    view = await add_integration(chat)
+    await add_integration(chat, "Porto office")
+    await add_integration(chat, "Of another customer", owner="other-tenant")
+    left = rotation(view.id, RotationKind.ON_REQUEST, RotationStep.DONE)
+    chat.credentials.steps = (replace(left, old_left=OldSecretLeft.SHARED),)
+    card = await chat.act("rotate.start", integration=view.id)
+    assert EN.plural("rotate.old_left.shared.named", 1, names="Porto office") in words(card)
+
+
 async def test_typing_a_secret_during_a_rotation_is_refused(chat: Chat) -> None:
     await add_integration(chat)
     card = await chat.say("rotate secret")
@@ -251,7 +325,7 @@ async def test_auto_rotate_is_switched_on_and_off_by_words_and_by_buttons(chat: 
     assert EN("auto_rotate.is_on") in words(card)
     assert "auto_rotate.on" not in buttons(card)
     await chat.press(card, "auto_rotate.off")
-    for typed in ("auto-rotate on", "Auto-rotate off", "ligar rotação automática", "desligar rotação automática"):
+    for typed in ("auto-rotate on", "Auto-rotate off", "ligar renovação automática", "desligar rotação automática"):
         await chat.say(typed)
     changes = [call[1] for call in chat.credentials.calls if call[0] == "set_auto_rotate"]
     assert changes == [True, False, True, False, True, False]
@@ -285,11 +359,11 @@ async def test_a_certificate_is_shown_and_used_once_it_is_accepted(chat: Chat) -
     assert set(buttons(card)) == {"certificate.make", "certificate.cancel"}
     card = await chat.press(card, "certificate.make")
     assert PEM.strip() in str(card).replace("\\n", "\n")
-    assert "AB" * 20 in words(card)
+    assert "ABABABAB ABABABAB" in words(card)
     chat.credentials.errors["use_certificate"] = CredentialsWrong(Fault.ENTRA_CERTIFICATE_UNKNOWN)
     card = await chat.press(card, "certificate.use")
     assert EN("fault.entra.certificate_unknown") in words(card)
-    assert "AB" * 20 in words(card)
+    assert "ABABABAB ABABABAB" in words(card)
     chat.credentials.errors.clear()
     assert "The certificate was tested and is in use" in words(await chat.press(card, "certificate.use"))
     card = await chat.say("certificate")
@@ -322,6 +396,24 @@ async def test_a_certificate_that_is_being_proven_is_followed_as_what_it_is(chat
     assert EN("certificate.now.certificate") in words(turn.answer)
     assert EN("certificate.secret_left") in words(turn.answer)
     assert turn.sent == []
+
+
+async def test_a_certificate_whose_press_was_cut_off_after_it_was_used_is_followed(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(*_: object) -> None:
+        raise Killed
+
+    view = await add_integration(chat)
+    card = await chat.press(await chat.say("certificate"), "certificate.make")
+    with monkeypatch.context() as patched:
+        patched.setattr("bot.cards.credentials.certificate.progress", ended)
+        with pytest.raises(Killed):
+            await chat.press(card, "certificate.use")
+    await chat.integrations.rename(TENANT, view.id, view.revision, "Main office", BY)
+    chat.restart()
+    chat.now += timedelta(minutes=3)
+    assert EN("certificate.now.certificate") in words(await chat.press(card, "certificate.use"))
 
 
 async def test_a_proven_secret_without_a_date_asks_for_it(chat: Chat) -> None:

@@ -1,6 +1,7 @@
 """``alerts``: what is saved, what a notice's buttons do, and the only command that works in a channel."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlmodel import col, select
@@ -8,8 +9,9 @@ from sqlmodel import col, select
 from bot.activity import Action, Card
 from storage.queries.chat import conversations
 from storage.queries.health import alerts
+from storage.queries.health.alerts import MAX_CHANNELS
 from storage.queries.health.notices import State
-from storage.tables.notices import Notice
+from storage.tables.notices import AlertChannel, Notice
 from sync.domain.model import Actor, CloudLinkAccount, TeamsApp
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import ADMIN, STRANGER, TENANT, buttons, inputs, link_urls, words
@@ -171,6 +173,16 @@ async def test_a_reminder_of_a_reminder_is_one_reminder(chat: Chat) -> None:
     ]
 
 
+async def test_what_expires_today_has_no_reminder_tomorrow(chat: Chat) -> None:
+    """Also from a card that was sent the day before."""
+    key = await connected(chat)
+    notice = await noticed(chat, key)
+    chat.now = datetime(2027, 5, 1, 8, tzinfo=UTC)
+    card = await chat.act("alerts.remind", notice=notice.id)
+    assert "This button is out of date" in words(card)
+    assert await waiting(chat, key) == []
+
+
 @pytest.mark.parametrize("verb", ["alerts.remind", "alerts.told"])
 @pytest.mark.parametrize("whose", ["theirs", "nobodys", ""])
 async def test_a_notice_that_is_not_ours_does_not_exist(chat: Chat, verb: str, whose: str) -> None:
@@ -228,6 +240,24 @@ async def test_an_administrator_starts_and_stops_the_notices_of_a_channel(chat: 
     assert "no longer" in words(await chat.say("alerts off here"))
     async with chat.database.session() as session:
         assert await alerts.list_channels(session, TENANT) == []
+
+
+async def test_a_tenant_has_so_many_channels_that_can_be_reached(chat: Chat) -> None:
+    address: dict[str, Any] = {"service_url": "https://smba.example", "bot_id": "28:bot", "channel_id": "msteams"}
+    names = [f"19:{number}" for number in range(MAX_CHANNELS)]
+    theirs = AlertChannel(owner_tenant=OTHER_TENANT, conversation_id="19:x", added_at=chat.now, **address)
+    rows = [AlertChannel(owner_tenant=TENANT, conversation_id=name, added_at=chat.now, **address) for name in names]
+    await stored(chat.database, theirs, *rows)
+    chat.personal = False
+    assert EN("channel.too_many", most=str(MAX_CHANNELS)) in words(await chat.say("alerts here"))
+    async with chat.database.writing() as session:
+        assert len(await alerts.list_channels(session, TENANT)) == MAX_CHANNELS
+        await alerts.mark_channel_unreachable(session, TENANT, names[0])
+    for _ in range(2):
+        assert EN("channel.on") in words(await chat.say("alerts here"))
+    async with chat.database.session() as session:
+        left = [row.conversation_id for row in await alerts.list_channels(session, TENANT)]
+    assert (len(left), names[0] in left) == (MAX_CHANNELS, False)
 
 
 async def test_a_channel_is_answered_in_portuguese(chat: Chat) -> None:

@@ -74,7 +74,7 @@ async def served(chat: Chat, tmp_path: Path) -> AsyncIterator[Chat]:
         await stored(chat.database, with_secrets(row, encryption, **secrets), one, problem)
         await stored(
             chat.database,
-            SentChanges(person_id=one.id, newest_at=chat.now, entries=[cause]),
+            SentChanges(person_id=one.id, newest_at=chat.now, newest=cause),
             UnknownState(integration_id=key, name="Sofia Conceição", count=1, last_at=chat.now),
         )
     async with serving_files(chat, settings_facts(given_settings(tmp_path).model_dump())):

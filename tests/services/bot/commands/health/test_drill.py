@@ -10,6 +10,7 @@ from bot.cards.parts import verbs
 from storage.encryption import Encryption
 from storage.tables.conversations import Press
 from storage.tables.history import HistoryEntry
+from storage.tables.problems import Problem
 from sync.domain.drills import Rehearsal
 from sync.domain.presence import Presence
 from sync.presence.plan import SESSION_SECONDS
@@ -101,9 +102,19 @@ async def test_nothing_is_stored_but_one_entry_of_the_history_and_no_service_is_
     async with at.database.session() as session:
         acts = (await session.exec(select(HistoryEntry).where(HistoryEntry.act == "drill"))).all()
     assert [entry.facts for entry in acts] == [{"rehearsal": rehearsal.value} for rehearsal in Rehearsal]
-    assert PT("act.drill") == "Simulacro de falha feito"
+    assert PT("act.drill") == "Simulacro de falha realizado"
 
 
 async def test_another_tenants_integration_is_unknown(at: Chat) -> None:
     for verb in ("drill.show", "drill.begin", "drill.step"):
         assert EN("stale.title") in words(await at.act(verb, integration="i2", rehearsal="graph"))
+
+
+async def test_during_a_real_fault_it_shows_only_what_is_rehearsed(at: Chat) -> None:
+    real = Problem(
+        integration_id="i1", service="graph", fault="graph.forbidden", lasting=True, since=at.now, checked_at=at.now
+    )
+    await stored(at.database, real)
+    card = await at.act("drill.step", integration="i1", rehearsal=Rehearsal.SECRET.value, step="status")
+    assert EN("fault.entra.secret_expired") in words(card)
+    assert EN("fault.graph.forbidden") not in words(card)

@@ -41,7 +41,30 @@ async def test_a_secret_is_no_name(chat: Chat, one: IntegrationView) -> None:
     assert error_below(card, "name")
     assert secret not in str(card)
     typed = {"account_id": "c~s3cret", "cloudlink_client_id": "reader", "cloudlink_secret": "c~s3cret"}
-    assert error_below(await chat.press(await form(chat, "cloudlink"), "edit.save_cloudlink", typed), "account_id")
+    card = await chat.press(await form(chat, "cloudlink"), "edit.save_cloudlink", typed)
+    assert error_below(card, "account_id")
+    assert "c~s3cret" not in str(card)
+
+
+@pytest.mark.parametrize(
+    ("side", "field", "wrong"),
+    [
+        ("cloudlink", "cloudlink_secret", {"account_id": ""}),
+        ("teams", "client_secret", {"expires_on": "2020-01-01"}),
+    ],
+)
+async def test_a_secret_that_another_value_lost_is_needed_again(
+    chat: Chat, one: IntegrationView, side: str, field: str, wrong: dict[str, str]
+) -> None:
+    card = await chat.press(await form(chat, side), f"edit.save_{side}", {field: "s3cret-new", **wrong})
+    assert inputs(card)[field]["placeholder"] == EN("field.secret.again")
+    right = {"account_id": one.cloudlink_account_id, "expires_on": "2028-01-31"}
+    right = {name: value for name, value in right.items() if name in wrong}
+    card = await chat.press(card, f"edit.save_{side}", right)
+    assert error_below(card, field)
+    assert chat.integrations.calls == []
+    await chat.press(card, f"edit.save_{side}", {**right, field: "s3cret-new"})
+    assert chat.integrations.calls == [f"edit_{side}"]
 
 
 @pytest.mark.parametrize("said", ["edit integration", "editar integração", "rename integration"])

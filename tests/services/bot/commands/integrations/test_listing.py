@@ -5,6 +5,7 @@ from uuid import uuid4
 import pytest
 
 from bot.cards.integrations.listing import SHOWN
+from bot.cards.parts import NBSP
 from bot.chat.context import CommandHandler
 from bot.chat.router import Router
 from bot.commands import COMMANDS
@@ -34,7 +35,14 @@ async def test_each_with_its_health_in_symbols_and_words(chat: Chat) -> None:
         ServiceHealth(Service.GRAPH, ServiceUnavailable(Fault.GRAPH_THROTTLED), chat.now),
     )
     said = words(await chat.say("integrations"))
-    for expected in ("2 integrations", "Head office", "Branch", "✅ Mitel CloudLink", "❌ Microsoft Entra", "⚠️ "):
+    for expected in (
+        "2 integrations",
+        "Head office",
+        "Branch",
+        f"✅{NBSP}Mitel CloudLink",
+        f"❌{NBSP}Microsoft Entra",
+        f"⚠️{NBSP}",
+    ):
         assert expected in said
 
 
@@ -109,3 +117,30 @@ async def test_every_button_of_an_integrations_card_has_a_handler(chat: Chat) ->
     ):
         answers: dict[str, CommandHandler | None] = {verb: router.handler(verb) for verb in buttons(card)}
         assert [verb for verb, answer in answers.items() if answer is None] == []
+
+
+async def test_a_command_with_a_name_is_for_that_integration_and_only_of_the_own_tenant(chat: Chat) -> None:
+    ids = await connected(chat, "Porto Office", "Vale North", "Vale South")
+    status = await chat.say("estado da porto office")
+    assert "Porto Office" in words(status)
+    assert buttons(status)["status.show"]["data"]["integration"] == ids[0]
+    assert buttons(await chat.say("remove integration porto"))["remove.now"]["data"]["integration"] == ids[0]
+    which = inputs(await chat.say("status vale"))["integration"]["choices"]
+    assert [each["value"] for each in which] == ids[1:]
+    assert buttons(await chat.say("vale south"))["status.show"]["data"]["integration"] == ids[2]
+    assert "Vale North" in words(await chat.say("qual integração?"))
+    chat.tenant = "99999999-0000-4000-8000-000000000009"
+    await chat.say("hello")
+    foreign = await chat.say("status porto office")
+    assert "Porto Office" not in words(foreign)
+    assert "command.status" in buttons(foreign)
+
+
+@pytest.mark.parametrize(
+    "said", ["disable presence vale", "report vale", "rotate secret vale", "edit vale", "scope vale"]
+)
+async def test_a_command_that_names_an_integration_asks_no_more_which(chat: Chat, said: str) -> None:
+    await connected(chat, "Porto Office", "Vale North")
+    card = await chat.say(said)
+    assert "Vale North" in words(card)
+    assert "Porto Office" not in words(card)

@@ -59,7 +59,7 @@ async def test_the_dialog_shows_notes_and_what_would_change_here(chat: Chat, int
     said = words(await dialog(chat))
     for expected in (
         EN("update.2.name"),
-        "14 more people would match",
+        "14 more people would be matched",
         "Person 0, Person 1",
         "and 2 more",
     ):
@@ -310,5 +310,5 @@ async def test_a_failure_says_which_step_and_why(following: Following) -> None:
     following.chat.updates.current = replace(running, updates=(failed,))
     await following.cards.show("i1")
     said = following.seen()["card-a"]
-    assert "Read both directories" in said
+    assert "Reading the lists of people of CloudLink and Entra ID" in said
     assert TEXTS[Language.ENGLISH].lenient("fault.graph.unreachable", {"status": 503}) in said

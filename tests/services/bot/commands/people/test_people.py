@@ -11,6 +11,7 @@ from storage.encryption import Encryption
 from storage.queries import history
 from storage.tables.people import Person
 from storage.tables.roles import Member
+from sync.domain.errors import Fault, ServiceUnavailable
 from sync.domain.people import PeopleFilter
 from sync.domain.presence import Presence, Shown
 from sync.domain.roles import Role
@@ -45,6 +46,7 @@ class People:
 
     def talking(self, key: str, name: str, **values: Any) -> Person:
         now = self.chat.now
+        self.clients.cloudlink.connect(f"ext {key}")
         said = {"line": "on_call", "desired": CALL, "desired_at": now, "heard_at": now}
         applied = {
             "applied": CALL,
@@ -108,6 +110,54 @@ async def test_people_are_ten_a_page_in_the_order_of_their_names(people: People)
     assert names(await people.chat.act("people.page", integration="i1", before="p20")) == names(second)
 
 
+async def test_of_two_integrations_each_person_says_whose_they_are(people: People) -> None:
+    """Two people of one name and extension, and one who is in both integrations."""
+    await people.store(people.person("p1", "Ana Martins", extension="2001"))
+    assert "Vale Verde" not in words(await people.chat.say("why ana"))
+    await stored(people.chat.database, integration(id="i2", owner_tenant=TENANT, tenant_id=TENANT, name="Porto"))
+    other = people.person("p2", "Ana Martins", extension="2001", integration_id="i2")
+    await people.store(other)
+    which = words(await people.chat.say("exclude ana martins"))
+    assert ("Vale Verde" in which, "Porto" in which) == (True, True)
+    for key, name in (("i1", "Vale Verde"), ("i2", "Porto")):
+        one = {"integration": key, "person": f"p{key[1]}"}
+        for verb in ("people.open", "why.show", "person.match", "person.exclude", "mapping.person"):
+            assert name in words(await people.chat.act(verb, **one)), verb
+
+
+async def test_beside_a_name_an_integration_is_named_of_whose_people_it_is(people: People) -> None:
+    """Someone who is called so comes first."""
+    await stored(
+        people.chat.database, integration(id="i2", owner_tenant=TENANT, tenant_id=TENANT, name="Porto Office")
+    )
+    other = people.person("p2", "Ana Martins", integration_id="i2")
+    await people.store(people.person("p1", "Ana Martins"), other, people.person("p3", "Rui Vale"))
+    for said in ("people porto", "pessoas da Porto Office", "porto people"):
+        assert names(await people.chat.say(said)) == ["p2"], said
+    for said in ("why ana martins porto office", "why ana of porto", "porto: exclude ana"):
+        assert "Which person?" not in (card := words(await people.chat.say(said))), said
+        assert "Porto Office" in card, said
+    assert "Rui Vale" in words(await people.chat.say("people vale"))
+    assert "Nobody found for “zacarias porto”" in words(await people.chat.say("people zacarias porto"))
+
+
+async def test_of_a_cleared_person_the_card_says_that_the_phone_was_forgotten(people: People) -> None:
+    await people.store(people.talking("p1", "Ana Martins"), people.person("p2", "Rui Vale"))
+    await people.chat.act("person.clear", integration="i1", person="p1")
+    said = words(await people.chat.say("people ana"))
+    assert EN("person.device.cleared") in said
+    assert EN("person.device.unknown") not in said
+    assert EN("person.device.unknown") in words(await people.chat.say("people rui"))
+
+
+async def test_who_is_in_two_integrations_reads_of_each_by_its_name(people: People) -> None:
+    await stored(people.chat.database, integration(id="i2", owner_tenant=TENANT, tenant_id=TENANT, name="Porto"))
+    mine = {"teams_user_id": people.chat.person}
+    await people.store(people.person("p1", "Ana", **mine), people.person("p2", "Ana", integration_id="i2", **mine))
+    said = words(await people.chat.say("my presence"))
+    assert ("Vale Verde" in said, "Porto" in said) == (True, True)
+
+
 @pytest.mark.parametrize(
     "typed",
     [
@@ -117,6 +167,8 @@ async def test_people_are_ten_a_page_in_the_order_of_their_names(people: People)
         "quem fica de fora",
         "quem não está sincronizado",
         "Quem nao esta sincronizado?",
+        "pessoas de fora",
+        "show me the people that are left out",
     ],
 )
 async def test_who_is_left_out_is_asked_in_many_ways(people: People, typed: str) -> None:
@@ -143,6 +195,16 @@ async def test_a_search_and_a_filter_are_kept_over_the_pages(people: People) -> 
     assert names(await people.chat.press(card, "people.page")) == ["a10", "a11"]
 
 
+@pytest.mark.parametrize("typed", ["people on the phone", "Pessoas ao telefone", "people excluded"])
+async def test_a_filter_is_asked_for_by_its_name(people: People, typed: str) -> None:
+    await people.store(people.talking("sofia", "Sofia"), people.person("rui", "Rui", excluded=True))
+    wanted = ["rui"] if "excluded" in typed else ["sofia"]
+    assert names(await people.chat.say(typed)) == wanted
+    await stored(people.chat.database, integration(id="i2", owner_tenant=TENANT, name="Branch"))
+    card = await people.chat.press(await people.chat.say(typed), "people.show", {"integration": "i1"})
+    assert names(card) == wanted
+
+
 @pytest.mark.parametrize("value", [*PeopleFilter, "nonsense", ""])
 async def test_every_filter_has_a_list_or_says_that_nobody_is_in_it(people: People, value: str) -> None:
     card = await people.chat.act("people.page", integration="i1", filter=value)
@@ -163,8 +225,37 @@ async def test_a_name_leads_to_the_person_and_two_of_a_name_to_the_question(peop
     near = await people.chat.say("porquê Sofya Conceicao")
     assert names(near)[0] == "sofia"
     assert EN("people.nearest") in words(near)
+    for typed in ("why is Rui not shown", "porque é que o Rui não aparece?", "people called Rui"):
+        assert "Rui Costa" in words(await people.chat.say(typed))
     for typed in ("why", "why x", "exclude"):
         assert EN("people.short") in words(await people.chat.say(typed))
+
+
+OF_ENTRA, OF_CLOUDLINK = "Xq18Q~dK3vLw9ZtR_uYbN7.cFhJmSaGe2PoTiVx0", "f3a9c07be1d25864" * 4
+WHERE_NONE_BELONGS: dict[str, dict[str, str]] = {
+    "people.search": {"words": "{}"},
+    "person.save_match": {"person": "sofia", "principal_name": "{}@contoso.example"},
+    "scope.preview": {"mode": "except", "addresses": "{}", "extensions": "{}", "groups": "{}"},
+    "schedule.preview": {"time_zone": "{}", "holidays": "{}"},
+    "import_people.paste": {"lines": "Address;Name;Excluded\n;{};yes"},
+}
+
+
+@pytest.mark.parametrize("secret", [OF_ENTRA, OF_CLOUDLINK])
+async def test_a_secret_typed_where_none_belongs_is_not_shown_and_not_stored(people: People, secret: str) -> None:
+    await people.store(people.talking("sofia", "Sofia"))
+    await become(people.chat, Role.OWNER)
+    cards = [await people.chat.say(f"{command} {secret}") for command in ("why", "people", "exclude")]
+    cards.append(
+        await people.chat.act("admins.add", address=f"{secret}@contoso.example", person="nobody", role="viewer")
+    )
+    for verb, data in WHERE_NONE_BELONGS.items():
+        typed = {name: value.replace("{}", secret) for name, value in data.items()}
+        cards.append(await people.chat.act(verb, integration="i1", revision="1", **typed))
+    for card in cards:
+        assert secret[:12].casefold() not in str(card).casefold()
+    assert str(cards).count("•••") > len(cards)
+    assert secret.encode() not in people.chat.stored_bytes()
 
 
 async def test_why_names_the_reason_and_its_button_deals_with_it(people: People) -> None:
@@ -176,6 +267,30 @@ async def test_why_names_the_reason_and_its_button_deals_with_it(people: People)
     assert not (await read_person(people.chat.database, "sofia")).excluded
     people.clients.graph.shown = {"teams sofia": Shown("Busy", "InACall")}
     assert EN("why.reason.shown") in words(await people.chat.press(done, "why.show"))
+
+
+async def test_why_reads_the_phone_and_is_not_green_when_it_cannot(people: People) -> None:
+    await people.store(people.talking("sofia", "Sofia"))
+    people.clients.graph.shown = {"teams sofia": Shown("Busy", "InACall")}
+    people.clients.cloudlink.phones.clear()
+    card = await people.chat.say("why sofia")
+    assert EN("why.reason.pending") in words(card)
+    people.clients.cloudlink.error = ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE)
+    await people.store(people.talking("rui", "Rui"))
+    people.clients.graph.shown["teams rui"] = Shown("Busy", "InACall")
+    card = await people.chat.say("why rui")
+    assert EN("why.reason.old_news") in words(card)
+
+
+async def test_why_does_not_undo_that_an_administrator_cleared_the_status(people: People) -> None:
+    await people.store(people.talking("sofia", "Sofia"))
+    people.clients.graph.shown = {"teams sofia": Shown("Available", "Available")}
+    await people.chat.act("person.clear", integration="i1", person="sofia")
+    for _ in range(2):
+        people.chat.now += timedelta(seconds=20)
+        assert EN("why.reason.cleared") in words(await people.chat.say("why sofia"))
+    row = await read_person(people.chat.database, "sofia")
+    assert (row.line, row.desired) == ("unknown", None)
 
 
 async def test_a_person_is_excluded_and_included_again(people: People) -> None:
@@ -208,10 +323,14 @@ async def test_a_match_by_hand_is_refused_with_the_name_of_the_other(people: Peo
     people.clients.graph.accounts = [
         TeamsUser("teams rui", "Rui", "rui@example.com", "", True),
         TeamsUser("free", "Sofia", "sofia@example.com", "", True),
+        TeamsUser("guest", "Chris", "chris_partner.example#EXT#@example.com", "", True, guest=True),
     ]
     form = await people.chat.press(await people.chat.say("why sofia"), "person.match")
     card = await people.chat.press(form, "person.save_match", {"principal_name": "rui@example.com"})
     assert EN("match.taken", other="Rui Costa") in words(card)
+    guest = {"principal_name": "chris_partner.example#EXT#@example.com"}
+    card = await people.chat.press(card, "person.save_match", guest)
+    assert EN("match.guest") in words(card)
     for typed in ("nobody@example.com", "not a name", "me", "x@y/../../groups.z"):
         card = await people.chat.press(card, "person.save_match", {"principal_name": typed})
         assert EN("match.not_found") in words(card)
@@ -257,6 +376,30 @@ async def test_a_person_without_a_role_sees_themselves_and_nobody_else(people: P
     for verb in ("people.open", "why.show", "why.copy", "person.exclude"):
         card = await people.chat.act(verb, integration="i1", person="me")
         assert EN("refused.title") in words(card)
+
+
+async def test_a_refused_person_learns_what_to_do_in_words_to_them(people: People) -> None:
+    refused = people.talking("me", "Mia Own", teams_user_id=STRANGER, applied=None, refusal="403 Forbidden")
+    await people.store(refused)
+    people.chat.person = STRANGER
+    said = words(await people.chat.say("my presence"))
+    assert EN("why.me.reason.refused.remedy") in said
+    assert "his person" not in said
+
+
+async def test_a_shared_extension_is_said_in_the_same_words_everywhere(people: People) -> None:
+    shared = people.talking("sofia", "Sofia", unmatched="shared_extension")
+    await people.store(shared)
+    reason = EN("unmatched.shared_extension")
+    for typed in ("people sofia", "exclude sofia"):
+        said = words(await people.chat.say(typed))
+        assert reason in said
+        assert "left out:" not in said
+    await people.store(
+        people.person("rui", "Rui", line="idle", heard_at=people.chat.now, unmatched="shared_extension")
+    )
+    people.clients.graph.shown["teams rui"] = Shown("Available", "Available")
+    assert EN("why.reason.shared_extension") in words(await people.chat.say("why rui"))
 
 
 async def test_a_person_without_a_phone_learns_so(people: People) -> None:

@@ -76,7 +76,9 @@ async def test_the_file_says_what_is_known_of_each(served: Chat) -> None:
     read = ReadBack(person_id="ana", availability="Busy", activity="InACall", at=now + timedelta(seconds=3))
     await stored(served.database, ana, out, named("eva", "Eva Reis", gone=True), user)
     await stored(served.database, read)
-    first, second = await exported(served)
+    await stored(served.database, named("zoe", "Zoe", excluded=True, line="on_call", desired=CALL))
+    first, second, hidden = await exported(served)
+    assert hidden["To be shown in Teams"] == EN("people.own_status")
     assert first == {
         "Name": "Ana Lima",
         "Extension": "2001",

@@ -162,6 +162,16 @@ async def test_of_several_people_of_one_name_another_column_names_one(served: Ch
     assert [(await read_person(served.database, key)).excluded for key in ("ana", "other")] == [False, True]
 
 
+async def test_a_name_is_found_without_its_accents_unless_another_is_written_so(served: Chat) -> None:
+    for key, name in (("joao", "João Pereira"), ("ines", "Inês"), ("plain", "Ines")):
+        one = named(key).sqlmodel_update({"name": name})
+        await stored(served.database, one.sqlmodel_update({"search": searchable(name, one.address, one.extension)}))
+    card = await pasted(served, "Name;Excluded\nJOAO PEREIRA;yes\nInes;yes")
+    await served.press(card, "import_people.apply")
+    excluded = [(await read_person(served.database, key)).excluded for key in ("joao", "ines", "plain")]
+    assert excluded == [True, False, True]
+
+
 async def test_who_changed_since_the_preview_is_named_and_shown_again(served: Chat) -> None:
     card = await pasted(served, "Address;Excluded\nana@example.com;yes\ngil@example.com;yes")
     served.person, served.admins = STRANGER, (ADMIN, STRANGER)
@@ -176,6 +186,25 @@ async def test_who_changed_since_the_preview_is_named_and_shown_again(served: Ch
     await served.press(again, "import_people.apply")
     assert (await read_person(served.database, "gil")).excluded
     assert (await read_person(served.database, "ana")).choices == 1
+
+
+async def test_a_line_that_changed_nothing_at_the_preview_is_compared_again(served: Chat) -> None:
+    """Of who was excluded since; what was changed so that it still changes nothing is not shown."""
+    lines = "Address,Excluded,Teams user\nana@example.com,,\nbea@example.com,,\ngil@example.com,yes,"
+    await stored(served.database, named("bea"))
+    card = await pasted(served, lines)
+    assert EN.plural("import.unchanged", 2) in words(card)
+    for key, act in (("ana", "person.exclude"), ("bea", "person.exclude"), ("bea", "person.include")):
+        choices = (await read_person(served.database, key)).choices
+        await served.act(act, integration="i1", person=key, choices=str(choices))
+    again = await served.press(card, "import_people.apply")
+    assert EN.plural("import.changed", 1) in words(again)
+    assert "Ana" in words(again)
+    assert not (await read_person(served.database, "gil")).excluded
+    await served.press(again, "import_people.apply")
+    excluded = {key: (await read_person(served.database, key)).excluded for key in ("ana", "bea", "gil")}
+    assert excluded == {"ana": False, "bea": False, "gil": True}
+    assert (await read_person(served.database, "bea")).choices == 2
 
 
 @pytest.mark.parametrize(

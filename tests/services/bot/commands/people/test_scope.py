@@ -12,7 +12,7 @@ from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import Rule, RuleKind
 from sync.domain.presence import Presence
 from sync.domain.services import Group
-from sync.people.scope.rules import Scope, ScopeMode, scope_of
+from sync.people.scope.rules import MAX_RULES, Scope, ScopeMode, scope_of
 from tests.support.bot.chat import KEY, Chat
 from tests.support.bot.fake_operations import real_operations
 from tests.support.bot.fakes import STRANGER, TENANT, buttons, error_below, inputs, link_urls, words
@@ -79,6 +79,32 @@ async def test_a_mapping_for_those_whom_rules_select(company: Company) -> None:
     assert (row_of_bob.mapping, row_of_bob.desired) == ("", Presence.IN_A_CALL)
 
 
+@pytest.mark.parametrize("command", ["scope", "mapping.rules"])
+async def test_what_another_administrator_changed_meanwhile_is_not_overwritten(
+    company: Company, command: str
+) -> None:
+    """By no way back to the form, which would be one of the newest revision."""
+    chat, of = company.chat, {"integration": "i1", "mapping": "m1"}
+    async with chat.database.writing() as session:
+        row = await session.get(Integration, "i1")
+        assert row
+        row.further = [{"id": "m1", "name": "Reception", "overrides": {}, "rules": []}]
+    form = await chat.act("mapping.rules_show" if command == "mapping.rules" else "scope.show", **of)
+    separator = "_" if command == "mapping.rules" else "."
+    preview, page, change, save = (f"{command}{separator}{verb}" for verb in ("preview", "page", "change", "save"))
+    tried = await chat.press(form, preview, {"mode": "only", "extensions": "200"})
+    assert save in buttons(tried)
+    async with chat.database.writing() as session:
+        row = await session.get(Integration, "i1")
+        assert row
+        row.name, row.revision = "Porto", row.revision + 1
+    data = buttons(tried)[save]["data"]
+    for verb, typed in ((page, {}), (change, {}), (save, {"extensions": "9-1"}), (preview, {})):
+        card = await chat.act(verb, **{**data, **typed})
+        assert EN("edit.outdated") in words(card), verb
+        assert save not in buttons(card)
+
+
 @pytest.fixture
 async def company(chat: Chat) -> Company:
     made = Company(chat)
@@ -91,6 +117,7 @@ async def company(chat: Chat) -> Company:
         person("Eva", extension="301", search="eva", **said, teams_user_id=STRANGER),
     )
     await stored(chat.database, row, *people)
+    made.clients.cloudlink.connect("200", "300", "301")
     return made
 
 
@@ -134,6 +161,7 @@ async def test_everyone_concerned_is_listed_in_pages(company: Company) -> None:
     assert [name in words(first) for name in ("Bob", "p07", "p08")] == [True, True, False]
     assert [name in words(second) for name in ("p07", "p08", "p11")] == [False, True, True]
     assert "scope.page" not in buttons(second)
+    assert EN("scope.saved") in words(await company.chat.press(second, "scope.save"))
 
 
 @pytest.mark.parametrize(
@@ -144,6 +172,7 @@ async def test_everyone_concerned_is_listed_in_pages(company: Company) -> None:
         ({"addresses": "*"}, "addresses", "address_empty"),
         ({"sites": "nowhere"}, "", "site_unknown"),
         ({"groups": "Nobody"}, "groups", "group_unknown"),
+        ({"groups": "\n".join(f"Nobody {number}" for number in range(MAX_RULES + 1))}, "", "too_many"),
         ({}, "", "no_rules"),
     ],
 )
@@ -180,12 +209,14 @@ async def test_a_group_is_found_by_its_name_and_kept_by_its_id(company: Company)
 async def test_people_decide_about_themselves_and_administrators_see_it(company: Company) -> None:
     chat, owner = company.chat, company.chat.person
     chat.person = STRANGER
+    eva = await read_person(chat.database, "Eva")
+    await stored(chat.database, eva.sqlmodel_update({"status_message": "On the phone"}))
     asked = await chat.say("stop showing my calls")
     assert not (await read_person(chat.database, "Eva")).opted_out
     done = await chat.press(asked, "opt_out.stop")
     assert EN("opt_out.stopped") in words(done)
     row: Person = await read_person(chat.database, "Eva")
-    assert (row.opted_out, row.due_at) == (True, chat.now)
+    assert (row.opted_out, row.due_at, row.status_due_at) == (True, chat.now, chat.now)
     assert "opt_out.show" in buttons(await chat.say("my presence"))
     chat.person = owner
     assert "Eva" in words(await chat.act("people.page", integration="i1", filter="opted_out"))
@@ -238,7 +269,8 @@ async def test_why_names_the_rule_and_leads_to_the_scope(company: Company) -> No
     ana = await read_person(company.chat.database, "Ana")
     await stored(company.chat.database, ana.sqlmodel_update({"outside": f"group:{SALES.id}"}))
     card = await company.chat.say("why Ana")
-    assert EN("why.reason.outside", rule="members of Sales, North") in words(card)
+    exception = EN("why.exception", rule="members of Sales, North")
+    assert EN("why.reason.outside", rule=exception) in words(card)
     assert "scope.show" in buttons(card)
     assert EN("people.outside")[1:] in words(await company.chat.say("people Ana"))
     assert "Ana" in words(await company.chat.act("people.page", integration="i1", filter="outside"))

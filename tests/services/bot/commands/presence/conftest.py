@@ -13,7 +13,9 @@ from tests.support.storage.stores import integration, person, stored, with_secre
 async def talking(chat: Chat) -> Chat:
     """A chat whose tenant has one integration, in which Sofia is on a call."""
     encryption = Encryption([KEY])
-    chat.operations = real_operations(context_of(chat.database, FakeServiceClients(), clock=chat.clock), encryption)
+    clients = FakeServiceClients()
+    clients.cloudlink.connect("ext Sofia")
+    chat.operations = real_operations(context_of(chat.database, clients, clock=chat.clock), encryption)
     chat.restart()
     secrets = dict.fromkeys(("client_secret_sealed", "cloudlink_secret_sealed"), "secret")
     row = with_secrets(integration(owner_tenant=TENANT, tenant_id=TENANT), encryption, **secrets)

@@ -28,14 +28,17 @@ async def desired(chat: Chat) -> str | None:
     return row.desired
 
 
-@pytest.mark.parametrize("said", ["mapping", "correspondência de estados", "quiet second call"])
+@pytest.mark.parametrize("said", ["mapping", "presence profiles", "perfis de presença", "quiet second call"])
 async def test_it_shows_mitels_defaults_first(talking: Chat, said: str) -> None:
     card = await talking.say(said)
     assert {name: field["value"] for name, field in inputs(card).items()} == {
         "show_on_call": "Busy/InACall",
         "show_in_conference": "Busy/InAConferenceCall",
         "show_do_not_disturb": "DoNotDisturb/Presenting",
-        "show_ringing": "clear",
+        "show_ringing": "leave",
+        "show_on_hold": "leave",
+        "show_idle": "clear",
+        "show_offline": "clear",
     }
 
 
@@ -57,6 +60,24 @@ async def test_a_preview_of_what_was_chosen(talking: Chat) -> None:
     card = await talking.press(await talking.say("mapping"), "mapping.preview", {"show_ringing": "Busy/InACall"})
     assert EN("mapping.preview.none") in words(card)
     assert inputs(card)["show_ringing"]["value"] == "Busy/InACall"
+
+
+async def test_states_that_few_change_are_saved_said_by_why_and_kept_in_the_history(talking: Chat) -> None:
+    more = {"show_on_call": "leave", "show_on_hold": "clear", "show_idle": "Busy/InACall"}
+    saved = await talking.press(await talking.say("mapping"), "mapping.save", more)
+    assert {name: inputs(saved)[name]["value"] for name in more} == more
+    assert await mapping_of(talking) == {"on_call": "leave", "on_hold": None, "idle": "Busy/InACall"}
+    line = EN("line.counts_as", line=EN("line.on_call"), other=EN("line.idle"))
+    said = EN("why.rule.show.own", line=line, presence=EN("shown.inacall"))
+    assert said in words(await talking.say("why Sofia"))
+    kept = f"{EN('line.on_call')}: {EN('mapping.show.leave')}, {EN('line.on_hold')}: {EN('mapping.show.clear')}"
+    assert kept in words(await talking.say("history"))
+
+
+async def test_a_free_phone_cannot_be_left_alone(talking: Chat) -> None:
+    card = await talking.press(await talking.say("mapping"), "mapping.save", {"show_idle": "leave"})
+    assert EN("mapping.refused") in words(card)
+    assert await mapping_of(talking) == {}
 
 
 @pytest.mark.parametrize("value", ["Busy/Busy", "Available/Available", "", "x" * 5000])

@@ -5,7 +5,7 @@ import pytest
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from tests.support.bot.chat import Chat
-from tests.support.bot.fakes import buttons, inputs, words
+from tests.support.bot.fakes import buttons, error_below, inputs, words
 from tests.support.bot.texts import EN
 from tests.support.storage.stores import read_person
 
@@ -14,7 +14,7 @@ TYPED = {
     "text_on_hold": "Em espera",
     "text_in_conference": "",
     "text_ringing": " A tocar\n",
-    "text_do_not_disturb": "x" * 500,
+    "text_do_not_disturb": "x" * 80,
 }
 
 
@@ -62,6 +62,16 @@ async def test_the_text_of_calls_is_the_first_and_each_state_can_have_its_own(in
     person: Person = await read_person(installed.database, "Sofia")
     assert person.status_due_at == installed.now
     assert "Ao telefone" in words(await installed.say("history"))
+
+
+async def test_a_text_that_is_too_long_is_not_cut_but_named_beside_its_field(installed: Chat) -> None:
+    card = await installed.say("status messages")
+    refused = await installed.press(card, "messages.save", {**TYPED, "text_ringing": "y" * 81})
+    assert EN("messages.too_long", limit="80") in error_below(refused, "text_ringing")
+    assert inputs(refused)["text_ringing"]["value"] == "y" * 81
+    assert (await texts_of(installed)) == {}
+    saved = await installed.press(refused, "messages.save", TYPED)
+    assert EN("messages.saved") in words(saved)
 
 
 async def test_the_slower_of_two_administrators_is_shown_the_change_of_the_first(installed: Chat) -> None:

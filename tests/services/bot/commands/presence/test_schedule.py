@@ -113,10 +113,10 @@ async def test_what_cannot_be_read_is_named_at_its_field_and_line_and_stays(talk
 
 
 async def test_the_slower_of_two_administrators_is_shown_the_change_of_the_first(talking: Chat) -> None:
-    slow = await talking.say("schedule")
     await talking.press(await talking.say("schedule"), "schedule.save", NIGHTS)
-    for verb in ("schedule.save", "schedule.preview"):
-        card = await talking.press(slow, verb, {"preset": "office"})
+    office, unread = {"preset": "office"}, {**NIGHTS, "day_2": "nine to five"}
+    for verb, typed in (("schedule.save", office), ("schedule.preview", office), ("schedule.save", unread)):
+        card = await talking.act(verb, **typed, integration="i1", revision="1")
         assert EN("edit.outdated") in words(card)
         assert EN("act.schedule") in words(card)
         assert buttons(card)["schedule.show"]

@@ -160,10 +160,9 @@ async def test_a_cloudlink_fault_is_shown_at_its_field_and_costs_no_other_value(
     assert link_urls(card)
     assert inputs(card)["account_id"]["value"] == "1000200030"
     assert "value" not in inputs(card)["cloudlink_secret"]
-    is_refused = fault is Fault.CLOUDLINK_REFUSED
-    assert inputs(card)["cloudlink_secret"].get("isRequired", False) is is_refused
+    assert not inputs(card)["cloudlink_secret"].get("isRequired", False)
     del chat.integrations.errors["check_cloudlink"]
-    typed = {"region": " EU ", "cloudlink_secret": CLOUDLINK_SECRET if is_refused else ""}
+    typed = {"region": " EU ", "cloudlink_secret": ""}
     card = await chat.press(card, "setup.cloudlink", {name: typed[name] for name in typed if name in inputs(card)})
     assert "Step 2 of 3" in words(card)
     assert chat.integrations.accounts[-1].client_secret == CLOUDLINK_SECRET
@@ -233,6 +232,22 @@ async def test_a_malformed_value_is_refused(chat: Chat, field: str, typed: str, 
     assert "add" not in chat.integrations.calls
 
 
+@pytest.mark.parametrize(
+    ("verb", "secret"), [("setup.cloudlink", "cloudlink_secret"), ("setup.save", "client_secret")]
+)
+async def test_an_id_in_the_field_of_the_secret_costs_not_the_id(chat: Chat, verb: str, secret: str) -> None:
+    form, field, typed = (
+        (await chat.say("setup integration"), "cloudlink_client_id", ACCOUNT)
+        if verb == "setup.cloudlink"
+        else (await at_microsoft(chat), "client_id", APP)
+    )
+    client_id = "8F3C1B52-0A4E-4B6E-9D67-2F1F3C5D7E90"
+    card = await chat.press(form, verb, {**typed, field: client_id, secret: client_id})
+    assert EN("check.secret_is_id") in error_below(card, secret)
+    assert inputs(card)[field]["value"].upper() == client_id
+    assert inputs(card)[secret]["placeholder"] != EN("field.secret.kept")
+
+
 async def test_what_microsoft_refuses_is_shown_beside_what_is_wrong_here(chat: Chat) -> None:
     chat.integrations.errors["check_teams"] = CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED)
     typed = {**APP, "name": " ", "expires_on": "9999-12-31"}
@@ -256,7 +271,7 @@ async def test_a_secret_in_another_field_of_step_one_is_neither_shown_nor_stored
 
 
 @pytest.mark.parametrize("field", ["client_id", "tenant_id", "name", "expires_on"])
-@pytest.mark.parametrize("secret", [CLIENT_SECRET, SHAPED])
+@pytest.mark.parametrize("secret", [CLIENT_SECRET, CLOUDLINK_SECRET, SHAPED])
 @pytest.mark.parametrize("verb", ["setup.save", "setup.register"])
 async def test_a_secret_in_another_field_of_step_two_is_neither_shown_nor_stored(
     chat: Chat, verb: str, field: str, secret: str
@@ -640,6 +655,19 @@ async def test_a_preview_that_fails_keeps_what_was_saved(chat: Chat) -> None:
     assert "setup.now" in buttons(await chat.press(card, "setup.preview"))
 
 
+@pytest.mark.parametrize("said", ["cancel", "voltar", "cancel setup", "cancelar configuração"])
+async def test_words_that_would_cancel_offer_to_cancel_an_unfinished_setup(chat: Chat, said: str) -> None:
+    await at_microsoft(chat)
+    card = await chat.say(said)
+    assert {"setup.resume", "setup.cancel"} <= buttons(card).keys()
+
+
+async def test_later_on_an_old_card_does_not_say_that_nothing_is_sent(chat: Chat) -> None:
+    card = await at_preview(chat)
+    await chat.press(card, "setup.now")
+    assert (await chat.press(card, "setup.later"))["fallbackText"] == EN("enabled.already")
+
+
 async def test_later_says_how_to_come_back(chat: Chat) -> None:
     card = await chat.press(await at_preview(chat), "setup.later")
     assert "enable presence" in words(card)
@@ -692,6 +720,6 @@ async def test_an_equal_set_up_that_was_faster_is_reported(chat: Chat) -> None:
     form = await at_microsoft(chat)
     chat.integrations.errors["add"] = AlreadySetUp("gone-by-now", "Porto office")
     card = await chat.press(form, "setup.save", APP)
-    assert "“Porto office” had" in words(card)
+    assert "“Porto office” used" in words(card)
     assert "already set up" not in words(card)
     assert list(buttons(card)) == ["setup.resume", "command.integrations"]

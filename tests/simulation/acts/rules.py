@@ -4,27 +4,23 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from sync.domain.model import Actor, IntegrationView, Rule, RuleKind
+from sync.domain.model import Actor, IntegrationView
 from sync.domain.people import OptOutForbidden
-from sync.domain.presence import BUSY_LINES, LineState, Presence
+from sync.domain.presence import BUSY_LINES, LineState
 from sync.domain.schedule import Period, Schedule, as_stored
 from sync.engine import Engine
 from sync.people.imports.values import Wish
 from sync.people.scope.rules import Scope, ScopeMode
-from sync.presence.mapping import CHOICES, MAPPABLE
-from tests.simulation.administrator import ADMIN, TENANT
-from tests.simulation.people_acts import PeopleActs, standard
+from tests.simulation.acts.administrator import ADMIN, TENANT
+from tests.simulation.acts.people import PeopleActs
 from tests.simulation.rules.choices import (
     ACCOUNT,
     EXCLUDED,
-    MAPPED,
     OPTED_OUT,
     SCHEDULE,
     SCOPE,
-    SOME_MAPPINGS,
     TEXTS,
     Choice,
     Value,
@@ -32,11 +28,6 @@ from tests.simulation.rules.choices import (
 from tests.simulation.world import Kind
 
 ZONES = ("Europe/Lisbon", "America/Los_Angeles", "America/Denver", "Asia/Kolkata")
-RULES = (
-    *(Rule(RuleKind.EXTENSIONS, value) for value in ("2001-2004", "2003", "2005-2009", "2010-2020", "5100-5999")),
-    *(Rule(RuleKind.ADDRESS, value) for value in ("person1*@example.com", "*2@example.com", "*@elsewhere.example")),
-)
-RECEPTION = "Reception"
 
 
 @dataclass
@@ -48,14 +39,14 @@ class RuleActs:
     async def limit(self, engine: Engine) -> None:
         """Everyone, only some, or everyone but some, by rules."""
         dice = self.acts.world.dice("scopes")
-        if view := await self._integration(engine):
+        if view := await self.acts.integration(engine, "rule acts"):
             mode = dice.choice(list(ScopeMode))
-            rules = () if mode is ScopeMode.EVERYONE else tuple(dice.sample(RULES, dice.randint(1, 3)))
+            rules = () if mode is ScopeMode.EVERYONE else await self.acts.rules(engine, view, dice)
             wanted = Scope(mode, rules, may_opt_out=dice.random() < 0.8)
             save = engine.scopes.save(TENANT, view.id, view.revision, wanted, ADMIN)
             if not wanted.may_opt_out:
                 self.acts.choices.doubt_all(OPTED_OUT, view.cloudlink_account_id)
-            await self._choose(SCOPE, view, wanted.as_json(), save)
+            await self.acts.choose(SCOPE, view, wanted.as_json(), save)
             if not wanted.may_opt_out:
                 self.acts.choices.forget_all(OPTED_OUT, view.cloudlink_account_id, False)
 
@@ -75,20 +66,21 @@ class RuleActs:
                 choices.agree(choice, opted_out and is_allowed)
 
     async def _who_is(self, engine: Engine, teams_id: str) -> list[Choice]:
-        """The people whom the product takes for this Teams user."""
+        """The people whom the product takes for this Teams user, also those who have just left the company."""
         return [
             (OPTED_OUT, view.cloudlink_account_id, user_id)
             for view in await engine.integrations.list(TENANT)
-            for person, user_id in await self.acts.known(engine, view)
+            for person in await engine.roster.slice_after(TENANT, view.id, None)
             if person.teams_user_id == teams_id
+            and (user_id := self.acts.phones(view).addresses.get(person.line.address))
         ]
 
     async def set_hours(self, engine: Engine) -> None:
         """Hours that begin and end about now, in some time zone; or no hours."""
-        if view := await self._integration(engine):
+        if view := await self.acts.integration(engine, "rule acts"):
             schedule = self._schedule()
             stored = as_stored(schedule) if schedule else {}
-            await self._choose(
+            await self.acts.choose(
                 SCHEDULE, view, stored, engine.schedules.save(TENANT, view.id, view.revision, schedule, ADMIN)
             )
 
@@ -107,7 +99,9 @@ class RuleActs:
     async def bring(self, engine: Engine) -> None:
         """A file that excludes or includes some people, and gives one of them another account: all or nothing."""
         dice = self.acts.world.dice("imports")
-        if not (view := await self._integration(engine)) or not (known := await self.acts.known(engine, view)):
+        if not (view := await self.acts.integration(engine, "rule acts")) or not (
+            known := await self.acts.known(engine, view)
+        ):
             return
         people = dice.sample(known, min(3, len(known)))
         wished: dict[Choice, Value] = {}
@@ -137,58 +131,14 @@ class RuleActs:
     async def word(self, engine: Engine) -> None:
         """Other status messages; some states have none."""
         dice = self.acts.world.dice("texts")
-        if view := await self._integration(engine):
+        if view := await self.acts.integration(engine, "rule acts"):
             number = dice.randrange(100)
             texts = {line: f"{line} {number}" if dice.random() < 0.7 else "" for line in BUSY_LINES}
             texts[LineState.ON_HOLD] = texts[LineState.ON_CALL]
             stored = {line.value: text for line, text in texts.items()}
-            await self._choose(
+            await self.acts.choose(
                 TEXTS, view, stored, engine.messages.save(TENANT, view.id, view.revision, texts, ADMIN)
             )
-
-    async def map_some(self, engine: Engine) -> None:
-        """Make, change or remove a mapping for some people, or have it apply to someone."""
-        dice = self.acts.world.dice("some mappings")
-        if not (found := await self.acts.person(engine)):
-            return
-        view, person, user_id = found
-        account_id = view.cloudlink_account_id
-        further = {each.name: each.id for each in view.further}
-        if RECEPTION not in further:
-            value = {RECEPTION: standard(view.mapping)}
-            await self._choose(
-                SOME_MAPPINGS,
-                view,
-                value,
-                engine.mappings.add(TENANT, view.id, view.revision, RECEPTION, ADMIN),
-            )
-        elif (case := dice.random()) < 0.1:
-            self.acts.choices.doubt_all(MAPPED, account_id)
-            removal = engine.mappings.remove(TENANT, view.id, view.revision, further[RECEPTION], ADMIN)
-            await self._choose(SOME_MAPPINGS, view, {}, removal)
-            self.acts.choices.forget_all(MAPPED, account_id, "")
-        elif case < 0.4:
-            chosen: dict[LineState, Presence | None] = {line: dice.choice((None, *CHOICES)) for line in MAPPABLE}
-            value = {RECEPTION: standard({line.value: shown for line, shown in chosen.items()})}
-            save = engine.mappings.save(TENANT, view.id, view.revision, chosen, ADMIN, further[RECEPTION])
-            await self._choose(SOME_MAPPINGS, view, value, save)
-        else:
-            name = "" if person.line.chosen_mapping else RECEPTION
-            choice, line = (MAPPED, account_id, user_id), person.line
-            self.acts.begin(choice, name)
-            mapping_id = further[RECEPTION] if name else ""
-            await engine.people.choose_mapping(TENANT, view.id, line.id, line.choices, mapping_id, ADMIN)
-            self.acts.choices.agree(choice, name)
-
-    async def _integration(self, engine: Engine) -> IntegrationView | None:
-        views = await engine.integrations.list(TENANT)
-        return self.acts.world.dice("rule acts").choice(views) if views else None
-
-    async def _choose(self, kind: str, view: IntegrationView, value: Value, act: Any) -> None:
-        choice = (kind, view.cloudlink_account_id, "")
-        self.acts.begin(choice, value)
-        await act
-        self.acts.choices.agree(choice, value)
 
     async def seen(self, engine: Engine, views: Sequence[IntegrationView]) -> dict[Choice, Value]:
         """What the product shows an administrator of the rules."""
@@ -197,7 +147,6 @@ class RuleActs:
             account_id = view.cloudlink_account_id
             found[SCHEDULE, account_id, ""] = as_stored(view.schedule) if view.schedule else {}
             found[TEXTS, account_id, ""] = dict(view.status_texts)
-            found[SOME_MAPPINGS, account_id, ""] = {each.name: standard(each.overrides) for each in view.further}
             if self.acts.world.has(Kind.SCOPES):
                 found[SCOPE, account_id, ""] = (await engine.scopes.view(TENANT, view.id)).scope.as_json()
         return found

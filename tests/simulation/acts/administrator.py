@@ -1,11 +1,12 @@
 """What an administrator does with the integrations."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
 
 from sync.domain.model import Actor, CloudLinkAccount, IntegrationView, TeamsApp
 from sync.engine import Engine
+from tests.simulation.models.cloudlink import CloudLinkModel
 from tests.simulation.models.graph import GraphModel
 from tests.simulation.rules.choices import Choices
 from tests.simulation.world import World
@@ -22,11 +23,11 @@ def app(secret: str) -> TeamsApp:
 
 @dataclass
 class Administrator:
-    """``account_ids`` are those that should be shown in the morning."""
+    """``cloudlinks`` are the accounts that should be shown in the morning."""
 
     world: World
     graph: GraphModel
-    account_ids: Iterable[str]
+    cloudlinks: Mapping[str, CloudLinkModel]
     choices: Choices
 
     def __post_init__(self) -> None:
@@ -37,10 +38,10 @@ class Administrator:
     async def set_up(self, engine: Engine) -> None:
         """Add and enable what is missing; what failed in between is done the next time."""
         known = {each.cloudlink_account_id: each for each in await engine.integrations.list(TENANT)}
-        for account_id in self.account_ids:
+        for account_id in self.cloudlinks:
             view = known.get(account_id) or await self._add(engine, account_id)
             if not view.enabled:
-                await engine.integrations.enable(TENANT, view.id, ADMIN)
+                await self._enable(engine, view)
 
     async def _add(self, engine: Engine, account_id: str) -> IntegrationView:
         account = CloudLinkAccount("", account_id, "client", "cloudlink-secret")
@@ -64,9 +65,16 @@ class Administrator:
 
     async def _disable(self, engine: Engine, view: IntegrationView) -> None:
         await engine.integrations.disable(TENANT, view.id, ADMIN)
+        self._forget_calls(view)
 
     async def _enable(self, engine: Engine, view: IntegrationView) -> None:
+        if not view.enabled:
+            self._forget_calls(view)
         await engine.integrations.enable(TENANT, view.id, ADMIN)
+
+    def _forget_calls(self, view: IntegrationView) -> None:
+        """What was known of the phones is forgotten, and polled again."""
+        self.cloudlinks[view.cloudlink_account_id].forget_calls()
 
     async def _rename(self, engine: Engine, view: IntegrationView) -> None:
         await engine.editor.rename(TENANT, view.id, view.revision, f"Vale Azul {next(self._numbers)}", ADMIN)

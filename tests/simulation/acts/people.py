@@ -1,16 +1,20 @@
 """What an administrator does about people and states: excluded, matched by hand, shown again, mapped otherwise."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
+from random import Random
 
-from sync.domain.model import IntegrationView
+from sync.domain.model import IntegrationView, Rule, RuleKind, Rules
 from sync.domain.people import ExportedPerson
-from sync.domain.presence import LineState, Presence
+from sync.domain.presence import LineState
+from sync.domain.services import Group
 from sync.engine import Engine
-from sync.presence.mapping import CHOICES, DEFAULTS, MAPPABLE, QUIET
-from tests.simulation.administrator import ADMIN, TENANT
+from sync.presence.mapping import MAPPABLE, QUIET, Chosen, Leave, choices_of, chosen_by, overrides_of
+from tests.simulation.acts.administrator import ADMIN, TENANT
+from tests.simulation.company import SITES
 from tests.simulation.models.cloudlink import CloudLinkModel
 from tests.simulation.models.graph import GraphModel
+from tests.simulation.models.phones import PhoneSystem
 from tests.simulation.rules.choices import (
     ACCOUNT,
     EXCLUDED,
@@ -19,13 +23,20 @@ from tests.simulation.rules.choices import (
     OPTED_OUT,
     SCHEDULE,
     SCOPE,
+    SOME_MAPPINGS,
     Choice,
     Choices,
     Value,
 )
-from tests.simulation.rules.hours import is_open, turned_lately
-from tests.simulation.rules.reasons import Situation, refuted
+from tests.simulation.rules.selection import OWN
 from tests.simulation.world import Kind, World
+
+RULES = (
+    *(Rule(RuleKind.EXTENSIONS, value) for value in ("2001-2004", "2003", "2005-2009", "2010-2020", "5100-5999")),
+    *(Rule(RuleKind.ADDRESS, value) for value in ("person1*@example.com", "*2@example.com", "*@elsewhere.example")),
+    Rule(RuleKind.ADDRESS, "*@sales.example.com"),
+    *(Rule(RuleKind.SITE, site) for site in SITES),
+)
 
 LONGEST_TURN = 50.0
 """Seconds within which other rules apply to everybody, also after a kill."""
@@ -33,13 +44,17 @@ LONGEST_TURN = 50.0
 
 @dataclass
 class PeopleActs:
-    """``choices`` are kept as the product answers. ``ruled_at`` is when a rule for everybody was last changed."""
+    """``choices`` are kept as the product answers.
+
+    ``ruled_at`` is when a rule for everybody was last changed, ``acted_at`` when anything was last done.
+    """
 
     world: World
     graph: GraphModel
     cloudlinks: Mapping[str, CloudLinkModel]
     choices: Choices
     ruled_at: float = -LONGEST_TURN
+    acted_at: float = 0.0
 
     async def exclude(self, engine: Engine) -> None:
         """Or include who is excluded."""
@@ -71,6 +86,7 @@ class PeopleActs:
         """Or clear now: then nothing is known of the phone until it is heard of."""
         if found := await self.person(engine):
             view, person, user_id = found
+            self.acted_at = self.world.time.seconds
             if self.world.dice("shown again").random() < 0.5:
                 await engine.people.resend(TENANT, view.id, person.line.id, ADMIN)
                 return
@@ -83,60 +99,64 @@ class PeopleActs:
         dice = self.world.dice("mappings")
         if views := await engine.integrations.list(TENANT):
             view = dice.choice(views)
-            chosen: dict[LineState, Presence | None] = dict.fromkeys(MAPPABLE) | DEFAULTS
+            chosen: Chosen = chosen_by({})
             match dice.randrange(4):
                 case 0:
-                    chosen |= QUIET
+                    chosen = {**chosen, **QUIET}
                 case 1 | 2:
-                    chosen = {state: dice.choice((None, *CHOICES)) for state in MAPPABLE}
-            choice = (MAPPING, view.cloudlink_account_id, "")
-            value = {state.value: presence.value if presence else None for state, presence in chosen.items()}
+                    chosen = self.anything(dice)
+            choice, value = (MAPPING, view.cloudlink_account_id, ""), standard(overrides_of(chosen))
             self.begin(choice, value)
+            if value["idle"] != view.mapping.get("idle"):
+                self.ruled_at = self.world.time.seconds
             await engine.mappings.save(TENANT, view.id, view.revision, chosen, ADMIN)
             self.choices.agree(choice, value)
 
-    async def ask_why(self, engine: Engine) -> None:
-        """About anyone, at any time: what is answered must be true."""
-        if found := await self.person(engine):
-            view, person, user_id = found
-            before = await self._situation(engine, view.id, user_id)
-            answer = await engine.roster.explain(TENANT, view.id, person.line.id)
-            after = await self._situation(engine, view.id, user_id)
-            self.world.counts["why"] += 1
-            self.world.note("why", user_id, answer.reason, answer.facts)
-            if before and after and (text := refuted(self.world, self.graph, answer, before, after)):
-                self.world.fail(f"why of {user_id} is {answer.reason}: {text}")
+    def anything(self, dice: Random) -> Chosen:
+        """Whatever can be chosen for each state; for a free phone mostly nothing.
 
-    async def _situation(self, engine: Engine, integration_id: str, user_id: str) -> Situation | None:
-        views = {view.id: view for view in await engine.integrations.list(TENANT)}
-        if integration_id not in views:
-            return None
-        view = views[integration_id]
-        phones = self.cloudlinks[view.cloudlink_account_id].phones
-        colleague = phones.colleagues.get(user_id)
-        if colleague is None:
-            return None
-        schedule, now = self.choices.of_account(SCHEDULE, phones.account_id), self.world.clock()
-        return Situation(
-            teams_id=self.choices.teams_user(phones, colleague, self.graph.users),
-            hidden=self.choices.hidden(phones, colleague),
-            is_open=is_open(schedule, now),
-            is_enabled=view.enabled,
-            is_doubted=self._is_doubted() or turned_lately(schedule, now, LONGEST_TURN),
-        )
-
-    def _is_doubted(self) -> bool:
-        is_judged = self.world.time.seconds > self.ruled_at + LONGEST_TURN
-        return bool(self.choices.doubted) or self.world.has(Kind.POWER_CUTS) or not is_judged
+        Always nothing, or as a free one, where the product may not know whether a phone is there.
+        """
+        chosen = {line: dice.choice(choices_of(line)) for line in MAPPABLE}
+        if self.world.kinds & {Kind.NO_POLLS, Kind.PEOPLE_MOVE, Kind.LISTS_SHRINK} or dice.random() < 0.7:
+            chosen[LineState.IDLE] = None
+        if self.world.kinds & {Kind.HOT_DESKS, Kind.PEOPLE_MOVE, Kind.LISTS_SHRINK}:
+            chosen[LineState.OFFLINE] = Leave.ALONE
+        return chosen
 
     def begin(self, choice: Choice, value: Value) -> None:
         self.world.note("administrator", choice, value)
-        if choice[0] in (SCOPE, SCHEDULE):
+        self.acted_at = self.world.time.seconds
+        if choice[0] in (SCOPE, SCHEDULE, SOME_MAPPINGS):
             self.ruled_at = self.world.time.seconds
-        self.choices.doubted.add(choice)
+        self.choices.begin(choice)
 
-    async def person(self, engine: Engine) -> tuple[IntegrationView, ExportedPerson, str] | None:
-        dice = self.world.dice("people acts")
+    async def choose(self, kind: str, view: IntegrationView, value: Value, act: Awaitable[object]) -> None:
+        """For everybody of an account."""
+        choice = (kind, view.cloudlink_account_id, "")
+        self.begin(choice, value)
+        await act
+        self.choices.agree(choice, value)
+
+    async def rules(self, engine: Engine, view: IntegrationView, dice: Random) -> Rules:
+        """Some rules; those by a group as the product finds the group by its name."""
+        known: list[Rule | Group] = [*RULES, *self.graph.groups]
+        wanted = dice.sample(known, dice.randint(1, 3))
+        return tuple(
+            [
+                rule if isinstance(rule, Rule) else await engine.scopes.group(TENANT, view.id, rule.name)
+                for rule in wanted
+            ]
+        )
+
+    async def integration(self, engine: Engine, dice: str) -> IntegrationView | None:
+        views = await engine.integrations.list(TENANT)
+        return self.world.dice(dice).choice(views) if views else None
+
+    async def person(
+        self, engine: Engine, name: str = "people acts"
+    ) -> tuple[IntegrationView, ExportedPerson, str] | None:
+        dice = self.world.dice(name)
         views = await engine.integrations.list(TENANT)
         if not views:
             return None
@@ -149,16 +169,20 @@ class PeopleActs:
         people, users = await engine.roster.slice_after(TENANT, view.id, None), self._user_ids(view)
         return [(each, users[each.line.address]) for each in people if each.line.address in users]
 
+    def phones(self, view: IntegrationView) -> PhoneSystem:
+        return self.cloudlinks[view.cloudlink_account_id].phones
+
     def _user_ids(self, view: IntegrationView) -> dict[str, str]:
-        colleagues = self.cloudlinks[view.cloudlink_account_id].phones.colleagues.values()
-        return {each.address: each.user_id for each in colleagues}
+        """Those of the company by every address that they have had."""
+        phones = self.phones(view)
+        return {address: user_id for address, user_id in phones.addresses.items() if user_id in phones.colleagues}
 
     async def seen(self, engine: Engine, views: Sequence[IntegrationView]) -> dict[Choice, Value]:
         """What the product shows an administrator of all choices."""
         found: dict[Choice, Value] = {}
         for view in views:
             account_id, users = view.cloudlink_account_id, self._user_ids(view)
-            names = {each.id: each.name for each in view.further}
+            names = {each.id: each.name for each in view.further} | {OWN: OWN}
             found[MAPPING, account_id, ""] = standard(view.mapping)
             for person in await engine.roster.slice_after(TENANT, view.id, None):
                 if user_id := users.get(person.line.address):
@@ -174,4 +198,4 @@ class PeopleActs:
 
 def standard(overrides: Mapping[str, str | None]) -> dict[str, str | None]:
     """What each state is shown as."""
-    return {state.value: DEFAULTS.get(state) for state in MAPPABLE} | dict(overrides)
+    return {state.value: choice.value if choice else None for state, choice in chosen_by(overrides).items()}

@@ -1,0 +1,51 @@
+"""What each connection to PostgreSQL needs: text without NUL characters, and transactions without a ping before."""
+
+from typing import Any
+
+from psycopg import Error
+from psycopg.abc import Buffer
+from psycopg.pq import TransactionStatus
+from psycopg.types.string import StrDumperUnknown
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import InvalidatePoolError
+
+
+def configure(engine: Engine) -> None:
+    event.listen(engine, "connect", _strip_nul)
+    event.listen(engine, "connect", _leave_begin_to_us)
+    event.listen(engine, "checkout", _begin)
+    event.listen(engine, "begin", _begin_another)
+
+
+class NulStrippingDumper(StrDumperUnknown):
+    """PostgreSQL cannot store a NUL character, and names that come from outside may contain one."""
+
+    def dump(self, obj: str) -> Buffer | None:
+        return super().dump(obj.replace("\0", ""))
+
+
+def _strip_nul(_connection: Any, record: Any) -> None:
+    """Leave NUL characters out of every parameter, in writes and in conditions."""
+    record.driver_connection.adapters.register_dumper(str, NulStrippingDumper)
+
+
+def _leave_begin_to_us(connection: Any, _record: Any) -> None:
+    connection.autocommit = True
+
+
+def _begin(connection: Any, _record: Any, _proxy: Any) -> None:
+    """Begin the transaction for which a connection leaves the pool; if that fails, SQLAlchemy takes a new one.
+
+    So a connection that the server closed is found out as by a ping, with no statement more.
+    """
+    try:
+        connection.cursor().execute("BEGIN")
+    except Error as lost:
+        raise InvalidatePoolError from lost
+
+
+def _begin_another(connection: Connection) -> None:
+    """Begin also the next transaction on the same connection."""
+    driver = connection.connection.driver_connection
+    if driver and driver.info.transaction_status == TransactionStatus.IDLE:
+        connection.exec_driver_sql("BEGIN")

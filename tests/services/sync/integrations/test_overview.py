@@ -1,0 +1,37 @@
+"""What the status reads from the store."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from storage.encryption import Encryption
+from sync.domain.model import Service
+from tests.support.bot.fake_operations import real_operations
+from tests.support.clocks import NOON, FakeClock
+from tests.support.services.fake_services import FakeServiceClients, context_of
+from tests.support.storage.stores import empty_store, integration, stored
+
+MINUTE = timedelta(minutes=1)
+NEVER = dict.fromkeys(("polled_at", "subscription_checked_at", "last_webhook_at", "matched_at", "last_change_at"))
+
+
+@pytest.mark.parametrize(
+    ("values", "answered"),
+    [
+        ({}, {}),
+        ({"polled_at": NOON - 4 * MINUTE, "subscription_checked_at": NOON - 5 * MINUTE}, {Service.CLOUDLINK: 4}),
+        ({"polled_at": NOON - 4 * MINUTE, "last_webhook_at": NOON - MINUTE}, {Service.CLOUDLINK: 1}),
+        ({"matched_at": NOON - 9 * MINUTE, "last_change_at": NOON - 2 * MINUTE}, {Service.GRAPH: 2}),
+    ],
+)
+async def test_when_a_service_last_answered(
+    tmp_path: Path, values: dict[str, object], answered: dict[Service, int]
+) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration(**{**NEVER, **values}))
+        context = context_of(database, FakeServiceClients(), clock=FakeClock())
+        operations = real_operations(context, Encryption([Fernet.generate_key().decode()]))
+        status = await operations.overview.status("t1", "i1")
+    assert status.answered == {service: NOON - minutes * MINUTE for service, minutes in answered.items()}

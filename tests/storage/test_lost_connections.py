@@ -1,0 +1,84 @@
+"""Connections that a server closes while they wait in a pool: nobody who uses one next meets an error."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from storage.database import Database, open_database
+from storage.transaction import Transaction
+from tests.support.storage.postgres import end_connections, fresh_database
+
+
+@pytest.fixture(autouse=True)
+def _on_each_database() -> None:
+    """They are of PostgreSQL."""
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with fresh_database() as url:
+        with psycopg.connect(url, autocommit=True) as server:
+            server.execute("CREATE TABLE used (who text)")
+        yield url
+
+
+async def use(database: Database) -> None:
+    """A session and a tick: each adds a row."""
+
+    def add(transaction: Transaction) -> None:
+        transaction.write("INSERT INTO used VALUES (?)", [("tick",)])
+
+    async with database.writing() as session:
+        await session.exec(text("INSERT INTO used VALUES ('session')"))  # type: ignore[call-overload]
+    await database.transact(add)
+
+
+async def rows(database: Database) -> dict[str, int]:
+    found = await database.transact(lambda each: each.rows("SELECT who, count(*) FROM used GROUP BY who"))
+    return dict(found)
+
+
+@pytest.mark.parametrize("seconds", [0, 5])
+async def test_what_the_server_closed_between_two_uses_is_replaced_and_everything_is_stored_once(
+    url: str, seconds: int
+) -> None:
+    """Also when the connection is still there when it is taken: the server ends it a moment later."""
+    async with open_database(url) as database:
+        for _ in range(3):
+            await use(database)
+            end_connections(url, seconds)
+        assert await rows(database) == {"session": 3, "tick": 3}
+
+
+async def test_what_fails_or_is_lost_within_a_transaction_is_not_stored(url: str) -> None:
+    async with open_database(url) as database:
+        await use(database)
+
+        def lose(transaction: Transaction) -> None:
+            transaction.write("INSERT INTO used VALUES (?)", [("lost",)])
+            end_connections(url, 5)
+            transaction.rows("SELECT 1")
+
+        async def fail() -> None:
+            async with database.writing() as session:
+                await session.exec(text("INSERT INTO used VALUES ('lost')"))  # type: ignore[call-overload]
+                raise LookupError
+
+        with pytest.raises(LookupError):
+            await fail()
+        with pytest.raises(OperationalError):
+            await database.transact(lose)
+        await use(database)
+        assert await rows(database) == {"session": 2, "tick": 2}
+
+
+async def test_another_transaction_on_the_same_connection_is_one_too(url: str) -> None:
+    async with open_database(url) as database, database.engine.connect() as connection:
+        await connection.execute(text("INSERT INTO used VALUES ('first')"))
+        await connection.commit()
+        await connection.execute(text("INSERT INTO used VALUES ('second')"))
+        await connection.rollback()
+        assert await rows(database) == {"first": 1}
