@@ -20,6 +20,7 @@ from tests.e2e.playground import Message, Playground, running_playground
 from tests.e2e.product import Bot, becomes, running_product
 from tests.e2e.searches import contents, leaks, stored_output
 from tests.support.bot.texts import problem_words
+from tests.support.eventually import eventually
 
 pytestmark = [pytest.mark.long, pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -36,12 +37,13 @@ def day_in(days: int) -> str:
     return (datetime.now(UTC) + timedelta(days=days)).date().isoformat()
 
 
-async def is_warned(chat: Playground, wording: Wording, days: int) -> Message:
-    """The proactive alert, with its remedy and its other actions."""
+async def is_warned(chat: Playground, wording: Wording, days: int, bot: Bot) -> Message:
+    """The proactive alert, with its remedy and its other actions, once it is also stored that it was sent."""
     soon = wording.texts.plural("notice.expiry.soon", days, what=wording("notice.what.secret"))
     warning = await chat.message_with(soon, NAME, seconds=PROACTIVE_SECONDS)
     for title in ("button.rotate", "notice.remind", "notice.told"):
         assert wording(title) in warning.words.splitlines()
+    await eventually(lambda: query_rows(bot, "SELECT state FROM notice WHERE topic = 'expiry'") == [("sent",)])
     return warning
 
 
@@ -129,7 +131,7 @@ async def test_a_proactive_alert_has_a_button_that_replaces_the_secret(tmp_path:
         running_playground(bot.url, tmp_path / "logs", wording.locale) as chat,
     ):
         values = await connect(chat, sandbox, wording, day_in(5))
-        warning = await is_warned(chat, wording, 5)
+        warning = await is_warned(chat, wording, 5, bot)
         await shows_the_recipients(chat, wording, warning)
         await lists_monitors(chat, wording)
 
@@ -165,7 +167,7 @@ async def test_a_proactive_alert_has_a_button_that_replaces_the_secret(tmp_path:
 async def test_a_reminder_pauses_the_alert_until_tomorrow(tmp_path: Path) -> None:
     async with running_product(tmp_path) as (sandbox, bot), running_playground(bot.url, tmp_path / "logs") as chat:
         await connect(chat, sandbox, ENGLISH, day_in(5))
-        warning = await is_warned(chat, ENGLISH, 5)
+        warning = await is_warned(chat, ENGLISH, 5, bot)
         await chat.press_on(warning, ENGLISH("notice.remind"))
         tomorrow = datetime.now(UTC).date() + timedelta(days=1)
         assert ENGLISH("notice.reminded.when", day=ENGLISH.texts.date(tomorrow)) in warning.words
