@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -29,12 +29,19 @@ from tests.simulation.world import Kind
 
 ZONES = ("Europe/Lisbon", "America/Los_Angeles", "America/Denver", "Asia/Kolkata")
 
+MATCHED_WITHIN = 30.0
+"""Seconds within which a scope that was saved takes effect, also where the process ends in between."""
+
 
 @dataclass
 class RuleActs:
-    """``acts`` picks people and integrations, and keeps what was chosen."""
+    """``acts`` picks people and integrations, and keeps what was chosen.
+
+    ``_forbidden_at`` is when opting out was last forbidden, by account: that takes effect with the next match.
+    """
 
     acts: PeopleActs
+    _forbidden_at: dict[str, float] = field(default_factory=dict)
 
     async def limit(self, engine: Engine) -> None:
         """Everyone, only some, or everyone but some, by rules."""
@@ -44,11 +51,13 @@ class RuleActs:
             rules = () if mode is ScopeMode.EVERYONE else await self.acts.rules(engine, view, dice)
             wanted = Scope(mode, rules, may_opt_out=dice.random() < 0.8)
             save = engine.scopes.save(TENANT, view.id, view.revision, wanted, ADMIN)
-            if not wanted.may_opt_out:
-                self.acts.choices.doubt_all(OPTED_OUT, view.cloudlink_account_id)
+            account_id, now = view.cloudlink_account_id, self.acts.world.time.seconds
+            if not wanted.may_opt_out or now - self._forbidden_at.get(account_id, -MATCHED_WITHIN) < MATCHED_WITHIN:
+                self.acts.choices.doubt_all(OPTED_OUT, account_id)
             await self.acts.choose(SCOPE, view, wanted.as_json(), save)
             if not wanted.may_opt_out:
-                self.acts.choices.forget_all(OPTED_OUT, view.cloudlink_account_id, False)
+                self._forbidden_at[account_id] = now
+                self.acts.choices.forget_all(OPTED_OUT, account_id, False)
 
     async def opt_out(self, engine: Engine) -> None:
         """Someone decides not to be shown, or to be shown again."""

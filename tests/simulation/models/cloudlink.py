@@ -25,7 +25,8 @@ class CloudLinkModel:
     ``missed`` are the people of whom an event was lost and nobody knows; ``offered`` those of whom one reached a
     process; ``known`` the pairs of person and extension of which an event was accepted. ``heard`` is when what
     last arrived of a person was said: the machine may sleep between an answer and its arrival. ``was_listed``: a
-    whole list of users was read, so that an empty one is not believed.
+    whole list of users was read, so that an empty one is not believed. ``_arrivals`` is when the last event of each
+    device arrives.
     """
 
     def __init__(self, world: World, phones: PhoneSystem) -> None:
@@ -37,6 +38,7 @@ class CloudLinkModel:
         self.offered: set[str] = set()
         self.known: set[tuple[str, str]] = set()
         self.heard: dict[str, float] = {}
+        self._arrivals: dict[str, float] = {}
         self.down_until = 0.0
         self.refuses_until = 0.0
         self.away_until = 0.0
@@ -156,7 +158,16 @@ class CloudLinkModel:
                 continue
             body = {**event, "subscription": {"subscriptionId": subscription_id}}
             for _ in range(2 if self.world.strikes(Kind.EVENTS_DOUBLED, 0.2) else 1):
-                self.world.time.after(self._delay(), Delivery(self, url, body).attempt)
+                delay = self._delay()
+                self.world.time.after(delay, Delivery(self, url, body).attempt)
+                self._note_arrival(event["content"], self.world.time.seconds + delay)
+
+    def _note_arrival(self, content: dict[str, Any], at: float) -> None:
+        """Where dates may be wrong, an event that another overtook stays the last until the next poll."""
+        device = content["endpointId"]
+        if self.world.has(Kind.WRONG_DATES) and at < self._arrivals.get(device, at):
+            self.missed.add(content["userId"])
+        self._arrivals[device] = max(at, self._arrivals.get(device, at))
 
     def _delay(self) -> float:
         if self.world.strikes(Kind.EVENTS_LATE, 0.2):
