@@ -40,6 +40,7 @@ async def test_a_person_connects_a_phone_system_and_sees_a_call_in_teams(tmp_pat
         await connects_the_application(person, sandbox, wording)
         await takes_a_call(person, sandbox, wording)
         await switches_it_off(person, sandbox, wording)
+        await removes_it_while_graph_is_away(person, sandbox, wording)
 
 
 async def is_answered_in_their_words(person: Person, wording: Wording) -> None:
@@ -163,3 +164,21 @@ async def switches_it_off(person: Person, sandbox: Switchboard, wording: Wording
     await person.sees(wording("disabled.title"))
     await person.captures_chat(f"disabled.{wording.texts.language}")
     await becomes(sandbox, CATARINA, "Available/Available")
+
+
+async def removes_it_while_graph_is_away(person: Person, sandbox: Switchboard, wording: Wording) -> None:
+    """Its secrets are deleted once nobody is shown any more, and the card says when that is done."""
+    await person.presses(wording("button.enable"))
+    await person.sees(wording("preview.title"))
+    await person.presses(wording("button.enable"))
+    await becomes(sandbox, CATARINA, "DoNotDisturb/Presenting")
+    await sandbox.set_faults(graph_outage=True)
+    await person.says(wording.remove)
+    await person.types(wording("remove.type_name", name=NAME), NAME)
+    await person.presses(wording("button.remove"))
+    await person.sees(wording("removing.what"))
+    await person.captures_chat(f"removing.{wording.texts.language}", wording("removing.title"))
+    await sandbox.set_faults(graph_outage=False)
+    await person.sees(wording("removed.what"))
+    await becomes(sandbox, CATARINA, "Available/Available")
+    await person.captures_chat(f"removed.{wording.texts.language}", wording("removed.title"))
