@@ -1,11 +1,11 @@
-"""The changelog's form (Keep a Changelog), and its newest version is the program's."""
+"""The changelog's form (Keep a Changelog, what is to be done first), and its newest version is the program's."""
 
 import re
 
 from core.version import VERSION
 from tests.support.tools import ROOT
 
-SECTIONS = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]
+SECTIONS = ["To do when you update", "Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]
 TEXT = (ROOT / "CHANGELOG.md").read_text()
 VERSIONS = re.findall(r"^## (.+)$", TEXT, re.M)
 
