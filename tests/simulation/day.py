@@ -55,8 +55,8 @@ CALM = 240.0
 LOOKS, WHOLE_CALM = (40.0, 65.0), 0.1
 """Seconds after the last fault: when everybody is right at both, only some days go on to the end of the calm."""
 
-TURN = 30.0
-"""Seconds within which the edge of a schedule is acted on."""
+TURN, SLOW_TURN = 30.0, 90.0
+"""Seconds within which the edge of a schedule is acted on, also with a small quota."""
 
 HOUR, AWAKE, POLLS = 4000.0, 60.0, 620.0
 """Seconds of a long outage: asleep, and awake twice; between, asleep for as long as polls may take after a gap."""
@@ -398,7 +398,7 @@ class Day:
             self.world.fail(text)
         enabled = [self.systems[view.cloudlink_account_id] for view in views if view.enabled]
         if any(self._turned(phones) for phones in enabled):
-            await asyncio.sleep(TURN)
+            await asyncio.sleep(self._turn)
         people = list(showable(enabled, self.graph, self.choices, self.world.clock()))
         expected = right(people, self.graph, self.choices)
         self.world.counts[LOOKED_AT] += len(expected)
@@ -423,7 +423,11 @@ class Day:
 
     def _turned(self, phones: PhoneSystem) -> bool:
         """Whether its hours began or ended lately: schedules are looked at every some seconds."""
-        return turned_lately(self.choices.of_account(SCHEDULE, phones.account_id), self.world.clock(), TURN)
+        return turned_lately(self.choices.of_account(SCHEDULE, phones.account_id), self.world.clock(), self._turn)
+
+    @property
+    def _turn(self) -> float:
+        return SLOW_TURN if self.world.has(Kind.SMALL_QUOTA) else TURN
 
     def _doing(self, teams_id: str) -> str:
         people = people_of(self.systems.values(), self.graph, self.choices, teams_id)
