@@ -42,11 +42,17 @@ async def accepted(log: CapturedLog, count: int = 1) -> bool:
     return len([line for line in log.lines("presence_sent") if line["outcome"] == "done"]) >= count
 
 
+async def received(log: CapturedLog, calls: int = 1) -> bool:
+    """The two webhooks of each call are logged; the change that one causes may be sent and logged before."""
+    return len(log.lines("webhook_received")) >= 2 * calls
+
+
 async def test_a_webhook_is_followed_by_one_id_to_graph(tmp_path: Path) -> None:
     async with watched(tmp_path) as (sandbox, running, log):
         await answer_call(sandbox, "2001")
         await running.wait_until_shown("2001", *IN_A_CALL)
         await eventually(lambda: accepted(log))
+        await eventually(lambda: received(log))
         [line] = log.lines("presence_sent")
         known = await person_by_extension(running, "2001")
         [call] = await presence_requests(sandbox)
@@ -97,6 +103,7 @@ async def test_two_webhooks_stored_together_keep_their_own_ids(tmp_path: Path) -
         for extension in ("2001", "2002", "2003"):
             await running.wait_until_shown(extension, *IN_A_CALL)
         await eventually(lambda: accepted(log, 3))
+        await eventually(lambda: received(log, 3))
         causes = {line["person"]: line["cause"] for line in log.lines("presence_sent")}
         assert len(set(causes.values())) == 3
         assert set(causes.values()) <= {line["cause"] for line in log.lines("webhook_received")}
@@ -112,6 +119,7 @@ async def test_another_process_pushes_under_the_id_of_what_caused_it(tmp_path: P
             with captured_log() as log:
                 await sandbox.call("2001")
                 await eventually(lambda: noted(log, "graph_refused"))
+                await eventually(lambda: received(log))
             cause = (await person_by_extension(running, "2001")).desired_because
             assert cause in {line["cause"] for line in log.lines("webhook_received")}
             refused = log.lines("graph_refused")[0]
