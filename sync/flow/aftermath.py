@@ -20,7 +20,7 @@ from sync.presence.delays import Delays
 from sync.problems import health
 
 MATCH_AGAIN = timedelta(minutes=5)
-"""When a report contradicts the directory, it is read again, so long after the last time at the earliest."""
+"""When a report contradicts the directory, it is read again immediately, but not twice within so long."""
 
 log = structlog.get_logger()
 
@@ -32,6 +32,7 @@ class Aftermath:
         self._clock = context.clock
         self._metrics = context.metrics
         self._delays = delays
+        self._match_after: dict[str, datetime] = {}
 
     def is_needed(self, key: str, done: Ticked) -> bool:
         this, lines = done.rounds.get(key, Round()), done.lines.get(key)
@@ -62,8 +63,14 @@ class Aftermath:
         if lines.polls:
             await self._jobs.defer(POLL_NOW, key, at=min(lines.polls.values()))
         if lines.needs_match:
-            matched_at = row.matched_at or done.now - MATCH_AGAIN
-            await self._jobs.defer(MATCH, key, at=max(done.now, matched_at + MATCH_AGAIN))
+            await self._jobs.defer(MATCH, key, at=self._match_at(key, done.now))
+
+    def _match_at(self, key: str, now: datetime) -> datetime:
+        at = self._match_after.get(key, now)
+        if now < at <= now + MATCH_AGAIN:
+            return at
+        self._match_after[key] = now + MATCH_AGAIN
+        return now
 
     async def _mark_unhealthy(self, key: str, error: CredentialsWrong) -> None:
         async with self._database.writing() as session:

@@ -93,6 +93,8 @@ class Lines:
         self.needs_match |= is_disagreement(event, known)
         owner = owner_of(event, known)
         if isinstance(owner, Nobody):
+            if isinstance(event, CallEvent) and event.state is CallState.ENDED:
+                self._take_from_others("", event, now)
             return owner
         self.reported.add(owner.id)
         line, verdict = apply_event(self._lines[owner.id], event, now)
@@ -140,7 +142,7 @@ class Lines:
             self._change(person.id, line, poll.cause)
 
     def _take_from_others(self, owner: str, event: CallEvent, now: datetime) -> None:
-        """A call belongs to one person: to whom CloudLink last gave it."""
+        """A call belongs to one person: to whom CloudLink last gave it. An ended one is nobody's."""
         for name in self._near[event.extension] - {owner}:
             line = self._lines[name]
             endpoint = line.at(event.extension)

@@ -25,6 +25,7 @@ from sync.domain.context import Context
 from sync.domain.errors import SyncError
 from sync.domain.jobs import POLL_CHUNK, POLL_NOW, PUSH
 from sync.domain.model import Service
+from sync.domain.phone_events import LineSnapshot
 from sync.flow.flow import Flow
 from sync.flow.line_state import unknown_phone
 from sync.phones import missed_alert
@@ -142,10 +143,10 @@ class Poller:
             await self._plan(integration_id, pause)
 
     async def ask(self, owner_tenant: str, integration_id: str, person_id: str) -> bool | None:
-        """Read a person's phones now: whether CloudLink answered in time, None if it was not asked.
+        """Read a person's phones now: whether CloudLink answered in time, None if nothing was said of the person.
 
-        It is not asked while presence is disabled, or while a problem of CloudLink is open. Raises
-        ``UnknownIntegration``.
+        It is not asked while presence is disabled, or while a problem of CloudLink is open; and what it answers
+        may name a user whom nobody knows. Raises ``UnknownIntegration``.
         """
         async with self._database.session() as session:
             integration = await owned(session, owner_tenant, integration_id)
@@ -156,10 +157,13 @@ class Poller:
             return None
         try:
             async with asyncio.timeout(ASK_SECONDS):
-                await self._read(integration, extensions)
+                snapshots = await self._read(integration, extensions)
         except (SyncError, TimeoutError):
             return False
-        return True
+        named = {each.user_id for each in snapshots} - {""}
+        async with self._database.session() as session:
+            known = await people.by_cloudlink_user(session, integration_id, named)
+        return True if len(known) == len(named) else None
 
     async def refresh(self, integration: Integration, at_most: int) -> None:
         """Read and store these many phones now, without pauses. Raises ``SyncError``."""
@@ -193,13 +197,14 @@ class Poller:
         this, last = (int(at.timestamp() / each) for at in (now, polled_at or now))
         return {turn % SAMPLES for turn in range(max(last + 1, this - SAMPLES + 1), this + 1)} | {this % SAMPLES}
 
-    async def _read(self, integration: Integration, extensions: Sequence[str]) -> None:
+    async def _read(self, integration: Integration, extensions: Sequence[str]) -> Sequence[LineSnapshot]:
         phones = self._clients.phones(self._credentials.account(integration))
         asked_at = self._clock()
         snapshots = await phones.lines(extensions)
         found = {snapshot.extension for snapshot in snapshots}
         missing = [unknown_phone(extension) for extension in extensions if extension not in found]
         await self._flow.apply_snapshots(integration.id, [*snapshots, *missing], asked_at)
+        return snapshots
 
     async def _postpone(self, integration: Integration, chunk: PollChunk, error: SyncError) -> None:
         """The schedule continues the round once the backoff is over, with the phones that did not fail."""

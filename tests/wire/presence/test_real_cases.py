@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from sandbox.world.people import TeamsUser
-from sync.flow.aftermath import MATCH_AGAIN
 from sync.scheduling.scheduler import Intervals
 from tests.support.clocks import FakeClock
 from tests.support.engines import RunningEngine, running_engine
@@ -171,11 +170,11 @@ SET, CLEAR = "setPresence", "clearPresence"
 async def test_the_user_counts_where_user_and_extension_disagree_and_the_directory_is_read(tmp_path: Path) -> None:
     async with real_case(tmp_path) as case:
         matched_at = (await only_integration(case.running)).matched_at
+        case.clock.advance(seconds=1)
         await case.call(ANA, "connected", userId=case.user_id(BRUNO))
         await case.shows(BRUNO, IN_A_CALL)
         await case.shows_still(ANA, AVAILABLE)
         assert await case.sent() == [("Bruno", SET)]
-        case.clock.advance(seconds=MATCH_AGAIN.total_seconds())
 
         async def is_matched_again() -> bool:
             return (await only_integration(case.running)).matched_at != matched_at

@@ -134,8 +134,7 @@ async def test_where_user_and_extension_disagree_the_user_counts_and_the_directo
     async with bench(tmp_path, matched_at=NOON) as at:
         await at.apply(at_extension("p1", call(CallState.CONNECTED, 1, "p2")))
         assert [(await read_person(at.database, name)).desired for name in ("p1", "p2")] == [None, CALL]
-        again = NOON + MATCH_AGAIN
-        assert at.jobs.deferred == [("push", "i1", None), ("match", "i1", again)]
+        assert at.jobs.deferred == [("push", "i1", None), ("match", "i1", NOON)]
         at.jobs.deferred.clear()
         await at.apply(at_extension("p1", call(CallState.ENDED, 2, "p2")))
         assert at.jobs.deferred == [("push", "i1", None)]
@@ -155,6 +154,18 @@ async def test_an_unknown_user_at_a_known_extension_is_nobody_and_the_directory_
         assert (await read_person(at.database)).desired is None
         assert at.counted("unknown_person") == 1
         assert at.jobs.deferred == [("match", "i1", NOON)]
+        at.clock.advance(seconds=1)
+        await at.apply(at_extension("p1", call(CallState.CONNECTED, 2), user_id="someone new"))
+        assert at.jobs.deferred[1:] == [("match", "i1", NOON + MATCH_AGAIN)]
+
+
+async def test_a_call_whose_person_gets_another_id_meanwhile_ends_with_its_end(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        await at.apply(call(CallState.CONNECTED, 1))
+        await at.apply(at_extension("p1", call(CallState.HELD, 2), user_id="another id"))
+        assert (await read_person(at.database)).desired == CALL
+        await at.apply(at_extension("p1", call(CallState.ENDED, 3), user_id="another id"))
+        assert (await read_person(at.database)).desired is None
 
 
 async def test_one_extension_at_two_sites_is_two_phones_and_without_a_site_nobodys(tmp_path: Path) -> None:

@@ -243,6 +243,8 @@ async def test_a_person_whose_call_was_missed_is_read_when_asked_about(tmp_path:
         assert await at.poller.ask("t1", "i1", "p1") is True
         assert (await read_person(at.database, "p1")).desired == CALL
         assert at.clients.cloudlink.asked == [("ext p1",)]
+        at.clients.cloudlink.phones["ext p1"] = LineSnapshot("ext p1", "nobody we know", "idle", False, (), 6)
+        assert await at.poller.ask("t1", "i1", "p1") is None
         at.clients.cloudlink.error = ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE)
         assert await at.poller.ask("t1", "i1", "p1") is False
         with pytest.raises(UnknownIntegration):
