@@ -91,6 +91,8 @@ def sample() -> list[Person]:
         ("Rui Kosta", [], ["rui"]),
         ("sofja", [], ["sofia2", "sofia"]),
         ("Sofia Xptowz", [], ["sofia2", "sofia"]),
+        ("Riu", [], ["rui"]),
+        ("2102", [], ["sofia2"]),
         ("zzzz", [], []),
     ],
 )
