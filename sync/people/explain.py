@@ -17,6 +17,7 @@ from sync.presence import plan
 from sync.presence.effect import effect_of
 from sync.presence.further_mappings import further_of
 from sync.presence.mapping import counted_as, overrides_for, presence_of
+from sync.presence.shared_sessions import OtherPresence
 from sync.problems.health import service_of
 
 AMBIGUOUS = frozenset({"Available", "Away"})
@@ -53,9 +54,9 @@ class Facts:
     selecting: str = ""
     sent: tuple[SentChange, ...] = ()
     quota_until: datetime | None = None
-    others_wish: Presence | None = None
+    others_wish: OtherPresence | None = None
     has_foreign_wish: bool = False
-    others_shown: tuple[Presence, ...] = ()
+    others_shown: tuple[OtherPresence, ...] = ()
     shown: Shown | None = None
     read_error: SyncError | None = None
     is_changing: bool = False
@@ -148,11 +149,10 @@ def _by_phone(facts: Facts) -> Answer | None:
     """Nothing, or nothing recent enough, is known of the phone."""
     person = facts.person
     if person.line == LineState.UNKNOWN:
-        down = facts.problem(Service.CLOUDLINK)
         if not person.extension:
             return Reason.LEFT_OUT, {"reason": "no_extension"}, None
-        if down:
-            return Reason.PHONES_DOWN, {}, down.service
+        if _is_out_of_reach(facts):
+            return Reason.PHONES_DOWN, {}, Service.CLOUDLINK
         return _unheard(facts), {}, None
     if facts.wanted and not facts.is_applied and plan.is_stale(person, facts.now):
         return Reason.STALE, {}, None
@@ -170,8 +170,8 @@ def _by_sending(facts: Facts) -> Answer | None:
     person = facts.person
     if facts.is_applied:
         return None
-    if facts.others_wish and facts.others_wish != facts.wanted:
-        return Reason.SHARED, {"presence": facts.others_wish.activity}, None
+    if facts.others_wish and facts.others_wish.presence != facts.wanted:
+        return _shared(facts.others_wish)
     hindered = _hindered(facts)
     if person.refusal and not (hindered and hindered[0] is Reason.CREDENTIALS):
         return Reason.REFUSED, {"code": person.refusal}, None
@@ -216,7 +216,7 @@ def _by_teams(facts: Facts) -> Answer:
     wanted, words = facts.wanted, _words(facts.shown)
     if other := _of_others(facts):
         is_wish = other == facts.others_wish or not facts.is_changing
-        return (Reason.SHARED, {"presence": other.activity}, None) if is_wish else _waiting(facts)
+        return _shared(other) if is_wish else _waiting(facts)
     if wanted is None:
         return _waiting(facts) if _is_talking(facts) and facts.is_changing else (_nothing(facts), words, None)
     match effect_of(wanted, facts.shown):
@@ -234,10 +234,14 @@ def _by_teams(facts: Facts) -> Answer:
     return Reason.UNREAD, words, None
 
 
-def _of_others(facts: Facts) -> Presence | None:
+def _shared(other: OtherPresence) -> Answer:
+    return Reason.SHARED, {"presence": other.presence.activity, "integration": other.integration}, None
+
+
+def _of_others(facts: Facts) -> OtherPresence | None:
     """What Teams shows instead of what is wanted, where another integration set it."""
-    others = (each for each in (facts.others_wish, *facts.others_shown) if each and each != facts.wanted)
-    return next((each for each in others if facts.shown and _is_shown(each, facts.shown)), None)
+    others = (each for each in (facts.others_wish, *facts.others_shown) if each and each.presence != facts.wanted)
+    return next((each for each in others if facts.shown and _is_shown(each.presence, facts.shown)), None)
 
 
 def _nothing(facts: Facts) -> Reason:

@@ -39,7 +39,7 @@ from sync.people.explain import Facts, explain
 from sync.presence import sent_changes as sent
 from sync.presence.further_mappings import further_of, plain
 from sync.presence.reader import PresenceReader
-from sync.presence.shared_sessions import Showing, shown_by, wishes_of_others
+from sync.presence.shared_sessions import OtherPresence, Showing, shown_by, wish_of_others
 from sync.problems import health
 from sync.teams.quota import QuotaLedger
 from sync.tenancy import owned
@@ -191,9 +191,8 @@ class Roster:
         sharing = await integrations.list_sharing(session, integration)
         ours = [each for each in sharing if each.owner_tenant == integration.owner_tenant]
         foreign = [each for each in sharing if each.owner_tenant != integration.owner_tenant]
-        users = [person.teams_user_id or ""]
+        user_id = person.teams_user_id or ""
         (line,) = _lines([person], await integrations.list_owned(session, integration.owner_tenant))
-        wishes = await wishes_of_others(session, ours, users, now)
         return Facts(
             person=person,
             line=line,
@@ -204,18 +203,21 @@ class Roster:
             selecting=await _selecting(session, integration, person),
             sent=await _sent(session, person),
             quota_until=self._quota.limited_until([integration, *sharing], now),
-            others_wish=wishes.get(users[0]),
-            has_foreign_wish=bool(await wishes_of_others(session, foreign, users, now)),
+            others_wish=await wish_of_others(session, ours, user_id, now),
+            has_foreign_wish=bool(await wish_of_others(session, foreign, user_id, now)),
             shown=shown,
             read_error=error,
             is_cleared=await _is_cleared(session, integration, person),
         )
 
 
-def _shown_by(others: Sequence[Showing], owner_tenant: str) -> tuple[Presence, ...]:
+def _shown_by(others: Sequence[Showing], owner_tenant: str) -> tuple[OtherPresence, ...]:
     """What is known to be shown by other people of this customer."""
-    known = (each.applied for each in others if each.owner == owner_tenant and each.applied != UNSURE)
-    return tuple(Presence(applied) for applied in known if applied)
+    return tuple(
+        OtherPresence(Presence(each.applied), each.integration)
+        for each in others
+        if each.owner == owner_tenant and each.applied and each.applied != UNSURE
+    )
 
 
 def _lines(rows: Sequence[Person], own: Sequence[Integration]) -> tuple[PersonLine, ...]:

@@ -37,18 +37,45 @@ async def wishes_of_others(
 
     Whose own credentials are refused has no wish: it must not come true through the credentials of another.
     """
-    by_id = {each.id: each for each in others if not await health.is_blocked(session, each.id, health.TEAMS)}
+    by_id = await _with_access(session, others)
     return wishes(await people.by_teams_user(session, list(by_id), user_ids), by_id, now) if by_id else {}
+
+
+async def _with_access(session: AsyncSession, others: Collection[Integration]) -> dict[str, Integration]:
+    """Those whose credentials are not refused, by id."""
+    return {each.id: each for each in others if not await health.is_blocked(session, each.id, health.TEAMS)}
+
+
+@dataclass(frozen=True, slots=True)
+class OtherPresence:
+    """What another ``integration``, by its name, has or wants shown."""
+
+    presence: Presence
+    integration: str
+
+
+async def wish_of_others(
+    session: AsyncSession, others: Collection[Integration], user_id: str, now: datetime
+) -> OtherPresence | None:
+    """The strongest wish of ``others``, who share the application, for this Teams user, and whose it is."""
+    by_id = await _with_access(session, others)
+    found = [
+        OtherPresence(wish, by_id[person.integration_id].name)
+        for person in (await people.by_teams_user(session, list(by_id), [user_id]) if by_id else ())
+        if (wish := wishes([person], by_id, now).get(user_id))
+    ]
+    return max(found, key=lambda each: STRENGTH.index(each.presence), default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Showing:
     """What a Teams user shows through one person of an integration, whose customer is the ``owner``.
 
-    ``applied`` may be ``UNSURE``. ``is_to_change``: something else is about to be sent.
+    ``integration`` is its name. ``applied`` may be ``UNSURE``. ``is_to_change``: something else will be sent soon.
     """
 
     owner: str
+    integration: str
     applied: str | None
     is_to_change: bool
 
@@ -68,7 +95,7 @@ async def shown_by(
         its = by_id[row.integration_id]
         if not plan.has_ended(row, now):
             is_to_change = its.id not in blocked and _is_to_change(row, its, now)
-            found[row.id] = Showing(its.owner_tenant, row.applied, is_to_change)
+            found[row.id] = Showing(its.owner_tenant, its.name, row.applied, is_to_change)
     return found
 
 

@@ -15,6 +15,7 @@ from bot.languages import Language, load_texts
 from settings import Settings
 from storage.queries.chat.claims import ATTEMPT_WINDOW
 from storage.queries.chat.roles import INVITATION_LIFETIME
+from sync.domain.people import Reason
 from sync.domain.roles import Role
 from sync.presence.mapping import chosen_by
 from sync.scheduling.cleanup import KEEP_CALLS, KEEP_DELAYS, KEEP_DRAFTS, KEEP_EVENTS, KEEP_FIGURES, KEEP_PRESSES
@@ -50,6 +51,11 @@ def shown(default: object) -> str:
 def rows_of(language: str, page: str) -> list[list[str]]:
     """The rows of the table that has the page's name."""
     return table_rows(f"docs/{language}/{page}.md", page)
+
+
+def test_the_simulation_says_of_every_reason_what_must_be_so() -> None:
+    rows = table_rows("docs/simulation.md", "reasons")
+    assert sorted(name for row in rows for name in re.findall(r"`(\w+)`", row[0])) == sorted(Reason)
 
 
 @both_languages

@@ -22,9 +22,11 @@ from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
 from sync.domain.errors import CredentialsWrong, Fault, SyncError
 from sync.domain.model import Actor, EditedMeanwhile, IntegrationView, NameTaken, UnknownIntegration
+from sync.domain.people import Reason
 from tests.support.clocks import NOON
 from tests.support.engines import KEY, TENANT, RunningEngine, account_of, app_of, running_engine
 from tests.support.eventually import eventually
+from tests.support.presence import person_by_extension
 from tests.support.services.sandboxes import SandboxHandle, running_sandbox
 from tests.support.services.tenant_router import TenantRouter, give_own_ids, running_tenant_router
 from tests.support.storage.people_rows import people_of
@@ -367,6 +369,21 @@ async def test_another_tenant_while_presence_is_off(tmp_path: Path) -> None:
         await new.client(ANA, "Available")
         await running.sandbox.call("2001")
         await eventually(lambda: _shows(new, "Busy", "InACall"))
+
+
+@on_sqlite
+async def test_who_is_not_matched_in_the_new_tenant_yet_is_not_left_out(tmp_path: Path) -> None:
+    """CloudLink, whose people are to be matched, is away meanwhile."""
+    async with two_tenants(tmp_path) as (running, old, new, _):
+        view = await running.connect(enabled=False)
+        await old.set_faults(cloudlink_outage=True)
+        await running.engine.editor.edit_teams(TENANT, view.id, view.revision, app_of(new), None, ADA)
+        await running.engine.integrations.enable(TENANT, view.id, ADA)
+        ana = await person_by_extension(running, "2001")
+        assert (await running.engine.roster.explain(TENANT, view.id, ana.id)).reason is Reason.NOT_READ
+        await old.set_faults(cloudlink_outage=False)
+        await running.engine.overview.preview(TENANT, view.id)
+        assert (await running.engine.roster.explain(TENANT, view.id, ana.id)).reason is not Reason.NOT_READ
 
 
 async def _shows(sandbox: SandboxHandle, availability: str, activity: str) -> bool:

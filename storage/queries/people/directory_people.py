@@ -6,7 +6,7 @@ The order is that of ``Person.search``, in which the words are looked for too: o
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, String, and_, bindparam, false, func, not_, or_, tuple_
+from sqlalchemy import ColumnElement, String, and_, bindparam, false, func, literal, not_, or_, tuple_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -164,13 +164,18 @@ async def with_extension(session: AsyncSession, integration_ids: Collection[str]
 async def candidates(
     session: AsyncSession, integration_ids: Collection[str], words: Collection[str]
 ) -> list[Person]:
-    """Whom these words may mean: some who share their first letters, or else their last ones, or else any."""
+    """Whom these words may mean: some who share their first letters, or else their last ones, or else any.
+
+    Or else some who have a word that begins with the same letter.
+    """
     some = list(words)[:MAX_WORDS]
     first = [col(Person.search).contains(word[:PIECE], autoescape=True) for word in some if word]
     last = [col(Person.search).contains(word[-PIECE:], autoescape=True) for word in some if word]
     if not first:
         return []
-    for enough in (and_(*first), and_(*last), or_(*first, *last)):
+    begins = [f" {word[0]}" for word in some if word]
+    same = [literal(" ").concat(col(Person.search)).contains(letter, autoescape=True) for letter in begins]
+    for enough in (and_(*first), and_(*last), or_(*first, *last), or_(*same)):
         query = (
             select(Person)
             .where(col(Person.integration_id).in_(integration_ids), col(Person.gone).is_(False), enough)

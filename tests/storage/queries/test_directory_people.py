@@ -143,6 +143,8 @@ async def test_the_candidates_for_a_misspelt_name_share_a_piece_of_it(database: 
     async with database.session() as session:
         found = await directory_people.candidates(session, ["i1"], ["sofja"])
         assert [row.id for row in found] == ["sofia"]
+        found = await directory_people.candidates(session, ["i1"], ["riu"])
+        assert [row.id for row in found] == ["rui"]
         assert await directory_people.candidates(session, ["i1"], [""]) == []
 
 

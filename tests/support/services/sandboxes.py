@@ -1,5 +1,6 @@
 """The sandbox, started inside a test on a free port and driven through its switchboard, over HTTP."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,6 +10,8 @@ from typing import Any
 
 import aiohttp
 import orjson
+from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from sandbox.server import make_app
 from sandbox.state import World
@@ -155,9 +158,13 @@ class Switchboard:
 
 @dataclass
 class SandboxHandle(Switchboard):
-    """A sandbox that runs inside the test, with access to its world."""
+    """A sandbox that runs inside the test, with access to its world.
+
+    Batches to Graph wait while ``takes_batches`` is not set.
+    """
 
     world: World
+    takes_batches: asyncio.Event
 
 
 def _camel(name: str) -> str:
@@ -169,6 +176,16 @@ async def running_sandbox(
     world: World | None = None, *, port: int = 0, state_file: Path | None = None, **world_options: Any
 ) -> AsyncIterator[SandboxHandle]:
     """A sandbox for as long as the context lasts; ``world_options`` go to ``World`` (clock, random, page_size)."""
-    world = world or World(**world_options)
-    async with serving(make_app(world, state_file), port) as url, aiohttp.ClientSession() as session:
-        yield SandboxHandle(url, session, world)
+    application = make_app(world := world or World(**world_options), state_file)
+    takes_batches = asyncio.Event()
+    takes_batches.set()
+
+    @web.middleware
+    async def hold_batches(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path.endswith("/$batch"):
+            await takes_batches.wait()
+        return await handler(request)
+
+    application.middlewares.append(hold_batches)
+    async with serving(application, port) as url, aiohttp.ClientSession() as session:
+        yield SandboxHandle(url, session, world, takes_batches)

@@ -10,6 +10,7 @@ from sync.domain.people import Device, Reason, SentChange
 from sync.domain.presence import Presence, Shown
 from sync.people.explain import AMBIGUOUS, Facts
 from sync.people.roster import person_line
+from sync.presence.shared_sessions import OtherPresence
 from tests.support.clocks import NOON
 from tests.support.storage.stores import integration, person
 
@@ -25,6 +26,7 @@ APPLIED: dict[str, Any] = {
 }
 IN_A_CALL, AVAILABLE = Shown("Busy", "InACall"), Shown("Available", "Available")
 PRESENTING = Shown("DoNotDisturb", "Presenting")
+PORTO = OtherPresence(Presence.PRESENTING, "Porto")
 SENT = (SentChange(NOON, CALL, "done", cause="c1"),)
 DOWN = CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED)
 AWAY = ServiceUnavailable(Fault.GRAPH_UNREACHABLE)
@@ -94,7 +96,7 @@ CASES: dict[str, tuple[Reason, Facts]] = {
     "outside the hours, in a call of Teams": (Reason.NOT_OURS, facts(TALKING, hours=CLOSED, shown=IN_A_CALL)),
     "outside the hours, another integration": (
         Reason.SHARED,
-        facts(TALKING, hours=CLOSED, others_wish=Presence.PRESENTING, shown=PRESENTING),
+        facts(TALKING, hours=CLOSED, others_wish=PORTO, shown=PRESENTING),
     ),
     "left out": (Reason.LEFT_OUT, facts({**TALKING, "teams_user_id": None, "unmatched": "guest"})),
     "moved to another tenant, not matched yet": (Reason.NOT_READ, facts({**TALKING, "teams_user_id": None})),
@@ -123,6 +125,7 @@ CASES: dict[str, tuple[Reason, Facts]] = {
         facts({}, shown=AVAILABLE, health=healthy(cloudlink=ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE))),
     ),
     "heard of two hours ago": (Reason.STALE, facts(TALKING, now=LATE, shown=AVAILABLE)),
+    "CloudLink did not answer just now": (Reason.PHONES_DOWN, facts({}, shown=AVAILABLE, phone_answered=False)),
     "expired secret": (Reason.CREDENTIALS, facts(TALKING, health=healthy(entra=DOWN), read_error=DOWN)),
     "Graph does not answer": (Reason.SERVICE_DOWN, facts(TALKING, health=healthy(graph=AWAY), read_error=AWAY)),
     "secret refused just now": (Reason.CREDENTIALS, facts(TALKING, read_error=DOWN)),
@@ -141,11 +144,11 @@ CASES: dict[str, tuple[Reason, Facts]] = {
     ),
     "another integration": (
         Reason.SHARED,
-        facts(IDLE, others_wish=Presence.PRESENTING, shown=PRESENTING),
+        facts(IDLE, others_wish=PORTO, shown=PRESENTING),
     ),
     "another integration is stronger": (
         Reason.SHARED,
-        facts(APPLIED, others_wish=Presence.PRESENTING, shown=PRESENTING),
+        facts(APPLIED, others_wish=PORTO, shown=PRESENTING),
     ),
     "another customer's": (
         Reason.NOT_OURS,
@@ -157,19 +160,19 @@ CASES: dict[str, tuple[Reason, Facts]] = {
     ),
     "another integration's session, which it may not clear": (
         Reason.SHARED,
-        facts(APPLIED, others_shown=(Presence.PRESENTING,), shown=PRESENTING),
+        facts(APPLIED, others_shown=(PORTO,), shown=PRESENTING),
     ),
     "idle, and another integration may not clear its session": (
         Reason.SHARED,
-        facts(IDLE, others_shown=(Presence.PRESENTING,), shown=PRESENTING),
+        facts(IDLE, others_shown=(PORTO,), shown=PRESENTING),
     ),
     "another integration is about to clear its session": (
         Reason.PENDING,
-        facts(IDLE, others_shown=(Presence.PRESENTING,), shown=PRESENTING, is_changing=True),
+        facts(IDLE, others_shown=(PORTO,), shown=PRESENTING, is_changing=True),
     ),
     "outside the hours, and another integration may not clear its session": (
         Reason.SHARED,
-        facts(TALKING, hours=CLOSED, others_shown=(Presence.PRESENTING,), shown=PRESENTING),
+        facts(TALKING, hours=CLOSED, others_shown=(PORTO,), shown=PRESENTING),
     ),
     "of a former account, which we may not clear": (
         Reason.CREDENTIALS,

@@ -6,6 +6,7 @@ import pytest
 
 from storage.queries.people import people
 from sync.domain.model import Preview, Unmatched
+from sync.domain.people import Reason
 from tests.support.engines import TENANT, RunningEngine
 from tests.support.eventually import eventually
 from tests.support.presence import AVAILABLE, IN_A_CALL, answer_call, connected_engine
@@ -34,23 +35,42 @@ async def test_everyone_is_shown_or_named_with_the_reason_and_the_counts_add_up(
         await answer_call(sandbox, "2002")
         await eventually(lambda: is_refused(running))
         preview = await match(running)
-        assert reasons(preview) == {
-            "Ana Martins": Unmatched.GUEST,
-            "Bruno Carvalho": Unmatched.REFUSED,
-            "Chris Palmer": Unmatched.GUEST,
-            "Diogo Ferreira": Unmatched.SHARED_EXTENSION,
-            "Emily Carter": Unmatched.SHARED_EXTENSION,
-            "Frederico Sá": Unmatched.NO_EXTENSION,
-            "Sofia Marques": Unmatched.NOT_FOUND,
-            "Teresa Pinto": Unmatched.NO_ADDRESS,
-            "Thomas Reed": Unmatched.NOT_FOUND,
-            "Vasco Moreira": Unmatched.DISABLED,
-            "William Hart": Unmatched.AMBIGUOUS,
-        }
+        assert (
+            reasons(preview)
+            == await reasons_by_why(running)
+            == {
+                "Ana Martins": Unmatched.GUEST,
+                "Bruno Carvalho": Unmatched.REFUSED,
+                "Chris Palmer": Unmatched.GUEST,
+                "Diogo Ferreira": Unmatched.SHARED_EXTENSION,
+                "Emily Carter": Unmatched.SHARED_EXTENSION,
+                "Frederico Sá": Unmatched.NO_EXTENSION,
+                "Sofia Marques": Unmatched.NOT_FOUND,
+                "Teresa Pinto": Unmatched.NO_ADDRESS,
+                "Thomas Reed": Unmatched.NOT_FOUND,
+                "Vasco Moreira": Unmatched.DISABLED,
+                "William Hart": Unmatched.AMBIGUOUS,
+            }
+        )
         status = await running.status()
         assert dict(status.not_shown)[Unmatched.SHARED_EXTENSION] == 2
         assert status.matched + sum(count for _, count in status.not_shown) == status.people == preview.people
         assert status.matched == preview.matched
+
+
+async def reasons_by_why(running: RunningEngine) -> dict[str, Unmatched]:
+    """What *why* says of everyone whose calls cannot be shown."""
+    found: dict[str, Unmatched] = {}
+    async with running.database.session() as session:
+        everyone = await people_of(session, await running.integration_id())
+    for one in everyone:
+        why = await running.engine.roster.explain(TENANT, one.integration_id, one.id)
+        if why.reason in LEFT_OUT:
+            found[one.name] = Unmatched(why.facts.get("reason", why.reason))
+    return found
+
+
+LEFT_OUT = (Reason.LEFT_OUT, Reason.REFUSED, Reason.SHARED_EXTENSION)
 
 
 async def is_refused(running: RunningEngine) -> bool:

@@ -16,7 +16,9 @@ from storage.tables.people import Person
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.jobs import POLL, POLL_CHUNK, POLL_NOW, POLL_SAMPLE
 from sync.domain.model import AlreadySetUp
-from sync.domain.presence import Presence
+from sync.domain.people import Reason
+from sync.domain.presence import LineState, Presence
+from sync.presence.mapping import chosen_by
 from sync.problems.health import mark_unhealthy
 from tests.support.engines import ADMIN, KEY, QUICK, TENANT, RunningEngine, account_of, app_of
 from tests.support.eventually import eventually
@@ -29,7 +31,7 @@ from tests.support.presence import (
     presence_requests,
 )
 from tests.support.services.sandboxes import SandboxHandle
-from tests.support.storage.stores import with_secrets
+from tests.support.storage.stores import on_sqlite, with_secrets
 
 OTHER = "tenant-of-another-admin"
 
@@ -152,6 +154,23 @@ async def test_the_strongest_wish_wins(tmp_path: Path) -> None:
         assert await sandbox.shown("2001") == IN_A_CALL
         await wish(running, first, None)
         assert await sandbox.shown("2001") == AVAILABLE
+
+
+@on_sqlite
+async def test_why_names_no_integration_of_another_customer(tmp_path: Path) -> None:
+    async with two_integrations(tmp_path) as (sandbox, running, second):
+        await answer_call(sandbox, "2001")
+        (view,) = await running.engine.integrations.list(OTHER)
+        mapping = {**chosen_by({}), LineState.ON_CALL: Presence.PRESENTING}
+        await running.engine.mappings.save(OTHER, second, view.revision, mapping, ADMIN)
+        await running.wait_until_shown("2001", *PRESENTING)
+        ana = await person_of(running, await running.integration_id())
+
+        async def is_named_as_anybodys() -> bool:
+            found = await running.engine.roster.explain(TENANT, ana.integration_id, ana.id)
+            return (found.reason, found.facts) == (Reason.STRONGER, {"shown": "Presenting"})
+
+        await eventually(is_named_as_anybodys)
 
 
 async def test_an_integration_whose_credentials_are_refused_wishes_nothing(tmp_path: Path) -> None:

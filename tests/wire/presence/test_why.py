@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.state import World
 from storage.tables.effects import ReadBackRun
 from storage.tables.people import Person
-from sync.domain.model import Rule, RuleKind
+from sync.domain.model import Actor, Rule, RuleKind
 from sync.domain.people import Explanation, Light, MatchRefusal, MatchRefused, Reason
 from sync.domain.schedule import ALL_DAY, Schedule
 from sync.people.scope.rules import Scope, ScopeMode
-from tests.support.engines import ADMIN, TENANT, RunningEngine
+from tests.support.engines import ADMIN, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.presence import AVAILABLE, IN_A_CALL, answer_call, connected_engine, person_by_extension
-from tests.support.services.sandboxes import SandboxHandle
-from tests.support.storage.stores import POSTGRESQL, SQLITE, stored
+from tests.support.services.sandboxes import SandboxHandle, running_sandbox
+from tests.support.storage.stores import POSTGRESQL, SQLITE, on_sqlite, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -206,6 +207,21 @@ async def test_who_is_left_out_is_matched_by_hand_and_shown(tmp_path: Path) -> N
         await running.engine.people.match(*ids, 0, "sofia.marques@valeverde.example", ADMIN)
         await running.wait_until_shown("2019", *IN_A_CALL)
         await scene.is_why(Reason.SHOWN, "2019")
+
+
+@pytest.mark.long
+@on_sqlite
+async def test_who_does_not_want_to_be_shown_is_named_as_that(tmp_path: Path) -> None:
+    """A person decides only where the application is in their own tenant."""
+    (world := World()).saved.registration.tenant_id = TENANT
+    async with running_sandbox(world) as sandbox, running_engine(sandbox, tmp_path) as running:
+        await running.connect()
+        scene = Scene(sandbox, running)
+        await scene.talks()
+        user_id = (await person_by_extension(running, ANA)).teams_user_id or ""
+        await running.engine.opt_out.choose(TENANT, user_id, Actor(user_id, NAME), opted_out=True)
+        await running.wait_until_shown(ANA, *AVAILABLE)
+        await scene.is_why(Reason.OPTED_OUT)
 
 
 @pytest.mark.long

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlmodel import select
 
 from core.clock import utc_now
 from sandbox.world.presence import Session
@@ -15,7 +16,7 @@ from sync.presence.mapping import chosen_by
 from tests.support.clocks import FakeClock
 from tests.support.engines import ADMIN, QUICK, TENANT, account_of, app_of
 from tests.support.eventually import eventually
-from tests.support.presence import answer_call, connected_engine, person_by_extension
+from tests.support.presence import IN_A_CALL, answer_call, connected_engine, person_by_extension
 from tests.support.storage.stores import on_sqlite, stored
 from tests.wire.presence.test_why import ANA, NAME, Scene
 
@@ -44,7 +45,8 @@ async def test_what_teams_shows_and_we_did_not_want(tmp_path: Path) -> None:
         await scene.is_why(Reason.STRONGER)
         await shares_the_application(scene)
         set_session(scene, "DoNotDisturb", "Presenting")
-        assert (await scene.is_why(Reason.SHARED)).facts == {"presence": "Presenting"}
+        named = {"presence": "Presenting", "integration": "Second"}
+        assert (await scene.is_why(Reason.SHARED)).facts == named
         await running.engine.integrations.disable(TENANT, await other_integration(scene), ADMIN)
         await sandbox.client(NAME, "Available")
         clock.advance(minutes=2)
@@ -77,12 +79,13 @@ async def other_integration(scene: Scene) -> str:
 
 @on_sqlite
 async def test_what_was_not_sent_and_what_was_not_heard(tmp_path: Path) -> None:
-    """Cleared, mapped, shared, old news, stale; and whether the phone's state came by event or by poll."""
+    """Pending, not heard, cleared, mapped, shared, old news, stale; and whether an event or a poll said it."""
     clock = FakeClock(utc_now())
     async with connected_engine(tmp_path, clock=clock) as (sandbox, running):
         scene = Scene(sandbox, running)
-        await scene.talks()
+        await is_on_its_way(scene)
         assert (await scene.is_why(Reason.SHOWN)).rungs[0].key == "said"
+        await is_never_heard_of(scene)
         await running.engine.people.clear(*await scene.person(), ADMIN)
         assert (await scene.is_why(Reason.CLEARED)).rungs[0].key == "cleared"
         await running.engine.people.resend(*await scene.person(), ADMIN)
@@ -99,6 +102,24 @@ async def test_what_was_not_sent_and_what_was_not_heard(tmp_path: Path) -> None:
         await scene.is_why(Reason.SERVICE_DOWN)
         clock.advance(hours=5)
         await scene.is_why(Reason.STALE)
+
+
+async def is_on_its_way(scene: Scene) -> None:
+    """Graph does not answer before the sandbox lets it."""
+    scene.sandbox.takes_batches.clear()
+    await answer_call(scene.sandbox, ANA)
+    await scene.is_why(Reason.PENDING)
+    scene.sandbox.takes_batches.set()
+    await scene.running.wait_until_shown(ANA, *IN_A_CALL)
+
+
+async def is_never_heard_of(scene: Scene) -> None:
+    """The headquarters have the number of Nuno's phone, too: asked about it, CloudLink answers about theirs."""
+    async with scene.running.database.session() as session:
+        nuno = (await session.exec(select(Person).where(Person.name == "Nuno Vaz"))).one()
+    ids = TENANT, nuno.integration_id, nuno.id
+    await scene.running.engine.phones.ask(*ids)
+    assert (await scene.running.engine.roster.explain(*ids)).reason is Reason.NOT_HEARD
 
 
 async def is_mapped(scene: Scene) -> None:

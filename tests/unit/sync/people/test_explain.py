@@ -1,7 +1,9 @@
 """Every reason that ``why`` can give, each from its own cause, and the rungs that lead there."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +25,8 @@ from tests.support.sync.why_cases import (
     facts,
 )
 
+WIRE = Path(__file__).parents[3] / "wire"
+
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_cause_has_its_reason(name: str) -> None:
@@ -32,6 +36,12 @@ def test_a_cause_has_its_reason(name: str) -> None:
 
 def test_every_reason_has_a_cause_here() -> None:
     assert {reason for reason, _ in CASES.values()} == set(Reason)
+
+
+def test_every_reason_is_made_by_its_cause_in_the_sandbox() -> None:
+    """By tests of ``tests/wire``, most of them in ``presence/test_why.py`` and ``presence/test_why_rare.py``."""
+    sources = "".join(each.read_text() for each in WIRE.rglob("test_*.py"))
+    assert set(re.findall(r"\bReason\.([A-Z_]+)", sources)) == set(Reason.__members__)
 
 
 def lights(given: Facts) -> list[Light]:
