@@ -24,7 +24,7 @@ from bot.cards.setup import steps as setup
 from bot.cards.validation import failed_check
 from bot.cards.welcome import Existing
 from bot.commands import COMMANDS
-from bot.commands.help import GROUPS
+from bot.commands.help import GROUPS, LINES
 from bot.commands.setup.steps import REGION_MAY_HELP
 from bot.languages import Language, Texts, load_texts
 from sync.domain.errors import OUTAGES, CredentialsWrong, Fault, ServiceUnavailable, SyncError
@@ -124,7 +124,8 @@ def _meeting(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "welcome", welcome.welcome(texts)
     running = [Existing("Porto office", True, False, 87, 92), Existing(LONG, True, True, 0, 14_000)]
     yield "welcome_existing", welcome.welcome(texts, [*running, Existing("Lisbon", False, False, 3, 4)], more=2)
-    yield "help", help_cards.help_card(texts, groups, lines["status"])
+    yield "help", help_cards.help_card(texts, [(key, each[:LINES]) for key, each in groups], more=True)
+    yield "help_more", help_cards.more_card(texts, [(key, each[LINES:]) for key, each in groups if each[LINES:]])
     yield "unknown", help_cards.unknown(texts, [])
     yield (
         "unknown_near",
