@@ -23,14 +23,27 @@ HelpGroup = tuple[str, Sequence[HelpLine]]
 """The key of a group's name, ``help.group.<key>``, and its commands."""
 
 
-def help_card(texts: Texts, groups: Sequence[HelpGroup], first: HelpLine | None) -> Card:
-    """The commands in groups, each line a button; ``first`` is what fits best now."""
-    body: list[CardElement] = [header("💡", texts("help.title"), texts("help.subtitle"))]
+def help_card(texts: Texts, groups: Sequence[HelpGroup], *, more: bool) -> Card:
+    """The commands in groups, each line a button; the first of all is the main button too."""
+    first = groups[0][1][0]
+    actions = [button(first.title.capitalize(), f"command.{first.key}", style="positive")]
+    if more:
+        actions.append(button(texts("button.more_commands"), "help.more"))
+    return card(texts, texts("help.title"), _in_groups(texts, texts("help.title"), groups), actions)
+
+
+def more_card(texts: Texts, groups: Sequence[HelpGroup]) -> Card:
+    """The commands that the card of help does not show."""
+    title = texts("button.more_commands")
+    return card(texts, title, _in_groups(texts, title, groups), [_help(texts)])
+
+
+def _in_groups(texts: Texts, title: str, groups: Sequence[HelpGroup]) -> list[CardElement]:
+    body: list[CardElement] = [header("💡", title, texts("help.subtitle"))]
     for key, lines in groups:
         body.append(text(texts(f"help.group.{key}"), weight="Bolder", spacing="Medium"))
         body.extend(_line(line) for line in lines)
-    actions = [button(first.title.capitalize(), f"command.{first.key}", style="positive")] if first else []
-    return card(texts, texts("help.title"), body, actions)
+    return body
 
 
 def _line(line: HelpLine) -> CardElement:

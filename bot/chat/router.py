@@ -105,13 +105,13 @@ class Router:
         first = self._names.get(typed.partition(" ")[0])
         named = self._names.get(typed) or (first if first and first.takes_words else None)
         named = named or self._names.get(" ".join(words_of(typed)))
-        return named or (None if _bare(typed) in REMARKS else self._meant(typed))
+        return named or (None if _remark(typed) else self._meant(typed))
 
     def is_said(self, words: str) -> bool:
         """Whether all these words are a command, or a remark, without a guess: nothing else is named beside it."""
         typed = normalised(words)
         first = self._names.get(typed.partition(" ")[0])
-        if typed in self._names or _bare(typed) in REMARKS or (first and first.takes_words):
+        if typed in self._names or _remark(typed) or (first and first.takes_words):
             return True
         said = set(re.findall(r"\w+", typed)) - FILLERS
         return bool(said) and any(said <= about for about in self._about.values())
@@ -125,7 +125,7 @@ class Router:
         if typed in self._names:
             return ""
         label = "answer" if _bare(typed) in button_labels() and not self._meant(typed) else ""
-        return REMARKS.get(_bare(typed), label)
+        return _remark(typed) or label
 
     def command_of(self, event: Event) -> Command | None:
         """The command of a typed message, or of a sent file; None for any other event."""
@@ -208,6 +208,11 @@ def alike(one: str, other: str) -> float:
 def _bare(typed: str) -> str:
     """Without punctuation."""
     return re.sub(r"[^\w ]", "", typed).strip()
+
+
+def _remark(typed: str) -> str:
+    """The key of the answer to a remark, with or without words that say nothing; empty for other words."""
+    return REMARKS.get(_bare(typed), "") or REMARKS.get(" ".join(words_of(typed)), "")
 
 
 def words_of(said: str) -> list[str]:

@@ -9,28 +9,45 @@ from sync.domain.model import IntegrationView
 from sync.domain.roles import GRANTABLE, Role
 
 GROUPS = {
-    "watch": ("status", "report", "integrations", "test", "drill", "history"),
-    "people": ("people", "why", "person", "me", "opt_out", "export_people"),
-    "rules": ("mapping", "schedule", "messages", "scope", "import_people"),
+    "watch": ("status", "report", "integrations", "test", "history", "drill", "export"),
+    "people": (
+        *("people", "why", "person", "scope", "mapping", "schedule", "messages"),
+        *("me", "opt_out", "import_people", "export_people"),
+    ),
     "change": ("setup", "enable", "disable", "edit", "update", "remove"),
-    "secrets": ("rotate", "auto_rotate", "certificate", "monitors"),
-    "administrators": ("alerts", "admins", "export", "language"),
+    "settings": ("rotate", "auto_rotate", "certificate", "alerts", "admins", "language", "monitors"),
 }
-"""The keys of commands by group, at most six each."""
+"""The keys of commands by group, those used most first."""
+
+LINES = 6
+"""As many commands of each group as help shows; the others are behind *More commands*."""
 
 
 async def open_help(context: TurnContext) -> None:
-    """Show the commands that the user's role allows; before there is an integration, setting one up comes first."""
+    """Show the commands that the user's role allows, with what fits best now first."""
     views = await context.operations.integrations.list(context.tenant)
+    groups = _fitting(_allowed(context), _wanted(views))
+    shown = [(group, lines[:LINES]) for group, lines in groups]
+    await context.show(cards.help_card(context.texts, shown, more=shown != groups))
+
+
+async def show_more(context: TurnContext) -> None:
+    """Show the commands for which help has no room."""
+    rest = [(group, lines[LINES:]) for group, lines in _allowed(context) if lines[LINES:]]
+    await context.show(cards.more_card(context.texts, rest))
+
+
+def _allowed(context: TurnContext) -> list[HelpGroup]:
+    """The commands that the user's role allows, by group."""
     allowed = {one.key: line_of(context, one) for one in context.services.commands if _is_shown(context, one)}
-    wanted = _wanted(views)
-    groups: list[HelpGroup] = [
-        (group, [allowed[key] for key in keys if key in allowed]) for group, keys in GROUPS.items()
-    ]
-    if wanted in GROUPS["change"] and wanted in allowed:
-        groups.sort(key=lambda group: group[0] != "change")
-    shown = [(group, lines) for group, lines in groups if lines]
-    await context.show(cards.help_card(context.texts, shown, allowed.get(wanted) or allowed.get("status")))
+    groups = ((group, [allowed[key] for key in keys if key in allowed]) for group, keys in GROUPS.items())
+    return [(group, lines) for group, lines in groups if lines]
+
+
+def _fitting(groups: Sequence[HelpGroup], wanted: str) -> list[HelpGroup]:
+    """With the wanted command first of all, if it is allowed."""
+    inside = [(group, sorted(lines, key=lambda line: line.key != wanted)) for group, lines in groups]
+    return sorted(inside, key=lambda group: group[1][0].key != wanted)
 
 
 def _is_shown(context: TurnContext, command: Command) -> bool:
@@ -65,5 +82,5 @@ COMMAND = Command(
     ),
     open=open_help,
     least=Role.VIEWER,
-    actions={"help.cancel": cancel},
+    actions={"help.cancel": cancel, "help.more": show_more},
 )

@@ -24,6 +24,9 @@ FILE = "application/vnd.microsoft.teams.file.download.info"
 """The type of an attachment that is a file (Teams: "Send and receive files using bot")."""
 
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
+_MENTION = r"<at\b[^<>]{{0,100}}>\s*{0}\s*</at>|(?<!\w)@{0}(?!\.?\w)"
+"""Of a name: the element that Teams makes of a mention, or what people type for it."""
+
 _UNUSED = frozenset(
     {"typing", "messageReaction", "event", "endOfConversation", "messageUpdate", "messageDelete"},
 )
@@ -190,12 +193,17 @@ def _membership(activity: Json, bot_id: str) -> Installed | Removed | None:
 
 
 def _text_without_mention(activity: Json, bot_id: str) -> str:
-    words = text(activity, "text")
+    """The bot's mention is removed wherever it is, as the activity's entity names it or as the bot is called."""
+    words = text(activity, "text")[: 4 * MAX_TEXT]
+    names = {text(obj(activity, "recipient"), "name")}
     for entity in objects(activity, "entities"):
-        if entity.get("type") == "mention" and obj(entity, "mentioned").get("id") == bot_id:
-            mention = text(entity, "text")
-            words = words.replace(mention, " ") if mention else words
-    return " ".join(words[: 4 * MAX_TEXT].replace("&nbsp;", " ").split())[:MAX_TEXT]
+        mentioned = obj(entity, "mentioned")
+        if entity.get("type") == "mention" and mentioned.get("id") == bot_id:
+            words = words.replace(text(entity, "text") or " ", " ")
+            names.add(text(mentioned, "name"))
+    for name in names - {""}:
+        words = re.sub(_MENTION.format(re.escape(name[:MAX_NAME])), " ", words, flags=re.IGNORECASE)
+    return " ".join(words.replace("&nbsp;", " ").split())[:MAX_TEXT]
 
 
 def _execute(value: Json, card_id: str) -> Action:

@@ -24,7 +24,7 @@ from bot.cards.setup import steps as setup
 from bot.cards.validation import failed_check
 from bot.cards.welcome import Existing
 from bot.commands import COMMANDS
-from bot.commands.help import GROUPS
+from bot.commands.help import GROUPS, LINES
 from bot.commands.setup.steps import REGION_MAY_HELP
 from bot.languages import Language, Texts, load_texts
 from sync.domain.errors import OUTAGES, CredentialsWrong, Fault, ServiceUnavailable, SyncError
@@ -122,9 +122,12 @@ def _meeting(texts: Texts) -> Iterator[tuple[str, Card]]:
     }
     groups = [(group, [lines[key] for key in keys if key in lines]) for group, keys in GROUPS.items()]
     yield "welcome", welcome.welcome(texts)
+    scoped = Existing("Porto office", True, False, 3, 3, is_scoped=True)
+    yield "welcome_scoped", welcome.welcome(texts, [scoped])
     running = [Existing("Porto office", True, False, 87, 92), Existing(LONG, True, True, 0, 14_000)]
     yield "welcome_existing", welcome.welcome(texts, [*running, Existing("Lisbon", False, False, 3, 4)], more=2)
-    yield "help", help_cards.help_card(texts, groups, lines["status"])
+    yield "help", help_cards.help_card(texts, [(key, each[:LINES]) for key, each in groups], more=True)
+    yield "help_more", help_cards.more_card(texts, [(key, each[LINES:]) for key, each in groups if each[LINES:]])
     yield "unknown", help_cards.unknown(texts, [])
     yield (
         "unknown_near",
@@ -158,6 +161,7 @@ def _setup(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "setup_full", setup.too_many(texts, 20)
     yield "setup_equal", setup.already_set_up(texts, integration(), "Head office", "draft")
     yield "setup_equal_removed", setup.already_set_up(texts, None, "Head office", "draft")
+    yield "checking", setup.checking(texts, 0, "people")
     yield "setup_checking", setup.checking(texts, 1, "cloudlink")
     yield "setup_checking_teams", setup.checking(texts, 2, "teams")
     yield "setup_checking_new_secret", setup.checking(texts, 2, "teams", attempt=4)
@@ -257,8 +261,11 @@ def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
         "status_disabled",
         _status(texts, [None, None, None], enabled=False, expires=None, freshness=Freshness.NO_URL),
     )
+    away = example(Fault.GRAPH_UNREACHABLE)
+    yield "status_disabled_away", _status(texts, [None, None, away], enabled=False, many=WAITING)
     for freshness in Freshness:
         yield f"status_{freshness}", _status(texts, [None, None, None], freshness=freshness)
+    yield "status_scoped", _status(texts, [None, None, None], many=SCOPED)
     yield "status_waiting", _status(texts, [None, None, None], many=WAITING)
     yield "status_read_back", _status(texts, [None, None, None], many=MANY)
     yield "status_read_back_all", _status(texts, [None, None, None], many=replace(MANY, proof=PROOF))
@@ -334,6 +341,7 @@ class Figures:
 ANSWERED = {Service.CLOUDLINK: NOW - timedelta(minutes=4), Service.GRAPH: NOW - timedelta(minutes=9)}
 FEW = Figures(25, 3, 0, Proof(NOW, 3, 3), Delay(0.14, 0.42, 88))
 WAITING = replace(FEW, in_a_call=4, waiting=1, proof=Proof(NOW))
+SCOPED = replace(FEW, matched=3, left_out=((Unmatched.OUTSIDE, 24), (Unmatched.NOT_FOUND, 1)))
 MANY = Figures(400, 88, 0, SEEN, Delay(0.14, 0.42, 1_240))
 
 
@@ -383,6 +391,10 @@ def _status(
     return status_card(texts, StatusView(sample, LINKS, NOW, "Europe/Lisbon", "29:reader", may_edit=True))
 
 
+def _away(fault: Fault) -> ServiceHealth:
+    return ServiceHealth(Service(fault.value.partition(".")[0]), example(fault), NOW)
+
+
 def _things(texts: Texts) -> Iterator[tuple[str, Card]]:
     one, off = integration(), integration(enabled=False, expires=None, name="Porto office", identity="f" * 32)
     many = [integration(name=LONG, identity=f"{number:032}") for number in range(200)]
@@ -401,6 +413,7 @@ def _things(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "pick_many", integrations.pick(texts, many, "status.show", _typed("status", texts))
     yield "disable_asked", integrations.disable_asked(texts, one)
     yield "disabled", integrations.disabled(texts, off, 3)
+    yield "disabled_away", integrations.disabled(texts, off, 3, [_away(Fault.GRAPH_UNREACHABLE)])
     yield "not_enabled", integrations.not_enabled(texts, off)
     yield "already_enabled", integrations.already_enabled(texts, one)
     yield "kept", integrations.kept(texts, one)

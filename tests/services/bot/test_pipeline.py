@@ -163,7 +163,7 @@ async def test_another_tenants_integration_does_not_exist(chat: Chat) -> None:
     general = (
         "command.",
         "language.",
-        "help.cancel",
+        "help.",
         "alerts.save",
         "history.",
         "import_people.",

@@ -9,7 +9,7 @@ monitors.checklist monitors.secret alerts.told history.show history.page history
 people.show people.left_out people.page people.search people.open why.show why.copy person.match me.show
 mapping.show mapping.some mapping.person mapping.preview mapping.quiet mapping.reset schedule.show schedule.preview
 messages.show
-export_people.link report.show report.export drill.show drill.step import_people.page help.cancel
+export_people.link report.show report.export drill.show drill.step import_people.page help.cancel help.more
 scope.show scope.change scope.preview scope.page
 mapping.rules_show mapping.rules_change mapping.rules_preview mapping.rules_page
 admins.list admins.invite admins.open admins.ask_remove

@@ -8,8 +8,9 @@ import pytest
 from bot.activity import Card
 from bot.cards.parts import NBSP
 from bot.commands import COMMANDS
-from bot.commands.help import GROUPS
+from bot.commands.help import GROUPS, LINES
 from storage.queries.chat import drafts
+from storage.tables.roles import Member
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.model import Actor, Probe, Service, ServiceHealth
 from sync.domain.roles import Role
@@ -17,6 +18,7 @@ from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import TENANT, buttons, error_below, inputs, press, words
 from tests.support.bot.setup_wizard import APP, OTHER_CLIENT, at_microsoft, at_preview
 from tests.support.bot.texts import EN
+from tests.support.storage.stores import stored
 
 
 async def add_integration(chat: Chat, *, enabled: bool = False) -> str:
@@ -85,7 +87,15 @@ async def test_disable_asks_once_and_says_how_many_are_cleared(chat: Chat) -> No
     assert chat.integrations.calls == []
     assert "3 people" in words(await chat.press(card, "disable.now"))
     assert "is not enabled" in words(await chat.press(card, "disable.now"))
-    assert chat.integrations.calls == ["disable"]
+    assert chat.integrations.calls == ["disable", "status"]
+
+
+async def test_disabling_while_graph_is_away_says_that_those_shown_are_cleared_later(chat: Chat) -> None:
+    await add_integration(chat, enabled=True)
+    away = ServiceHealth(Service.GRAPH, ServiceUnavailable(Fault.GRAPH_UNREACHABLE), chat.now)
+    chat.integrations.service_health = (away,)
+    said = words(await chat.press(await chat.say("disable presence"), "disable.now"))
+    assert EN.plural("disabled.still_shown", 3, service="Microsoft Graph") in said
 
 
 async def test_a_press_whose_process_ended_first_can_be_pressed_again(
@@ -251,10 +261,17 @@ UNLISTED = frozenset({"help", "diagnostics"})
 """Commands without a line in help; *diagnostics* is for support, which names it."""
 
 
+def help_lines(card: Card) -> list[str]:
+    return [part["selectAction"]["verb"] for part in card["body"] if "selectAction" in part]
+
+
 @pytest.mark.parametrize(("locale", "language"), [("en-US", "en"), ("pt-PT", "pt")])
-async def test_help_names_every_command_in_its_language(chat: Chat, locale: str, language: str) -> None:
+async def test_help_and_more_commands_name_every_command_in_its_language(
+    chat: Chat, locale: str, language: str
+) -> None:
     chat.locale = locale
-    said = words(await chat.say("help"))
+    card = await chat.say("help")
+    said = words(card) + words(await chat.press(card, "help.more"))
     assert "claim" not in said
     for command in COMMANDS:
         if command.least is Role.EVERYONE or command.key in UNLISTED:
@@ -263,13 +280,13 @@ async def test_help_names_every_command_in_its_language(chat: Chat, locale: str,
         assert command.descriptions[language] in said
 
 
-async def test_help_is_six_groups_of_at_most_six_lines_and_each_line_is_a_button(chat: Chat) -> None:
-    assert len(GROUPS) == 6
-    assert max(len(keys) for keys in GROUPS.values()) <= 6
-    grouped = {*UNLISTED, *(key for keys in GROUPS.values() for key in keys)}
-    assert {one.key for one in COMMANDS if one.least is not Role.EVERYONE} - grouped == set()
+async def test_help_is_four_groups_of_at_most_six_lines_and_each_line_is_a_button(chat: Chat) -> None:
     card = await chat.say("help")
-    lines = [part["selectAction"]["verb"] for part in card["body"] if "selectAction" in part]
+    groups = "".join("-" if "selectAction" in part else " " for part in card["body"]).split()
+    assert len(groups) == len(GROUPS) == 4
+    assert max(map(len, groups)) == LINES == 6
+    lines = [*help_lines(card), *help_lines(await chat.press(card, "help.more"))]
+    assert len(lines) == len(set(lines))
     assert {f"command.{one.key}" for one in COMMANDS if one.least is not Role.EVERYONE} - {*lines} == {
         f"command.{key}" for key in UNLISTED
     }
@@ -277,17 +294,22 @@ async def test_help_is_six_groups_of_at_most_six_lines_and_each_line_is_a_button
     assert EN("none.title") in words(await chat.press(card, "command.status"))
 
 
-async def test_help_begins_with_what_fits_the_state(chat: Chat) -> None:
-    first = await chat.say("help")
-    assert first["actions"][0]["verb"] == "command.setup"
-    order = [words(first).index(EN(f"help.group.{group}")) for group in ("change", "watch", "people")]
-    assert order == sorted(order)
-    identity = await add_integration(chat)
-    assert (await chat.say("help"))["actions"][0]["verb"] == "command.enable"
-    await chat.integrations.enable(TENANT, identity, Actor("admin"))
+async def test_help_has_no_more_commands_for_a_role_whose_commands_have_room(chat: Chat) -> None:
+    viewer = Member(owner_tenant=TENANT, user_object_id="rui", role=Role.VIEWER, invited_at=chat.now)
+    await stored(chat.database, viewer)
+    chat.person = "rui"
+    await chat.say("hello")
     card = await chat.say("help")
-    assert card["actions"][0]["verb"] == "command.status"
-    assert words(card).index(EN("help.group.watch")) < words(card).index(EN("help.group.change"))
+    assert "help.more" not in buttons(card)
+    assert {"command.export", "command.export_people", "command.opt_out", "command.language"} <= {*help_lines(card)}
+
+
+async def test_help_begins_with_what_fits_the_state(chat: Chat) -> None:
+    assert help_lines(first := await chat.say("help"))[0] == "command.setup" == first["actions"][0]["verb"]
+    identity = await add_integration(chat)
+    assert help_lines(card := await chat.say("help"))[0] == "command.enable" == card["actions"][0]["verb"]
+    await chat.integrations.enable(TENANT, identity, Actor("admin"))
+    assert help_lines(card := await chat.say("help"))[0] == "command.status" == card["actions"][0]["verb"]
 
 
 def test_commands_fit_the_manifest() -> None:

@@ -21,6 +21,7 @@ from sync.domain.model import (
     Service,
     ServiceHealth,
     Status,
+    Unmatched,
 )
 from tests.cards.gallery.gallery import integration
 from tests.cards.gallery.notice import samples
@@ -171,6 +172,19 @@ def test_a_fault_while_presence_is_not_enabled_says_that_too() -> None:
     assert EN("fault.entra.secret_expired") in words(card)
 
 
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        (Fault.GRAPH_UNREACHABLE, EN.plural("disabled.still_shown", 1, service="Microsoft Graph")),
+        (Fault.CLOUDLINK_UNREACHABLE, EN.plural("disabled.cleared", 1)),
+    ],
+)
+def test_who_is_still_shown_while_presence_is_not_enabled_is_said(fault: Fault, sentence: str) -> None:
+    shown = status(ServiceUnavailable(fault), view=integration(enabled=False))
+    assert sentence in words(made(shown))
+    assert sentence not in words(made(replace(shown, waiting=0)))
+
+
 def test_a_date_that_passed_while_microsoft_accepts_the_secret_is_to_be_corrected() -> None:
     card = made(status(view=integration(expires=date(2026, 11, 20))))
     said = words(card)
@@ -293,3 +307,10 @@ def test_the_list_of_integrations_says_too_that_a_refusal_is_being_checked() -> 
     card = listing.one(EN, status(ServiceUnavailable(Fault.ENTRA_SECRET_EXPIRED)), NOW)
     assert f"{EN('service.entra')}: {EN('health.checking')}" in words(card)
     assert "expires in" not in words(card)
+
+
+def test_who_is_matched_is_counted_among_those_in_the_scope() -> None:
+    shown = replace(status(), people=28, matched=3, not_shown=((Unmatched.OUTSIDE, 24),))
+    assert EN.plural("status.matched.scope", 4) in words(made(shown))
+    everyone = replace(shown, not_shown=((Unmatched.NOT_FOUND, 25),))
+    assert EN.plural("status.matched", 28) in words(made(everyone))

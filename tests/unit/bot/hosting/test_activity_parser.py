@@ -59,7 +59,7 @@ def test_a_message_is_read_with_all_its_fields() -> None:
         ("<at>Bot</at> help", "<at>Bot</at>", "help"),
         ("<at>Bot</at>&nbsp;setup\u00a0integration\n", "<at>Bot</at>", "setup integration"),
         ("<at>B (test) [x]*</at> status", "<at>B (test) [x]*</at>", "status"),
-        ("help <at>Bot</at>", None, "help <at>Bot</at>"),
+        ("help <at>Bot</at>", None, "help"),
         ("", None, ""),
         ("x" * 10_000, None, "x" * 4_000),
     ],
@@ -69,6 +69,28 @@ def test_the_bots_mention_and_blanks_are_removed(text: str, mention: str | None,
     if mention:
         entities.append({"type": "mention", "mentioned": {"id": "28:bot"}, "text": mention})
     assert _read(text=text, entities=entities).event == Message(said)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "why Ana <at>Bot</at>",
+        "why <at>Bot</at> Ana",
+        "<at>Bot</at> why <at>Bot</at> Ana",
+        'why <at id="0">bot</at> Ana',
+        "why Ana @Bot",
+        "@bot why Ana",
+    ],
+)
+def test_the_bots_mention_is_removed_wherever_it_is(said: str) -> None:
+    entity = {"type": "mention", "mentioned": {"id": "28:bot", "name": "Bot"}, "text": "<at>Bot</at>"}
+    assert _read(text=said, entities=[entity]).event == Message("why Ana")
+    assert _read(text=said, recipient={"id": "28:bot", "name": "Bot"}).event == Message("why Ana")
+
+
+@pytest.mark.parametrize("said", ["why ana@bot.example", "why @bot.example", "why @Botelho", "why <at>Ana</at>"])
+def test_what_is_no_mention_of_the_bot_is_kept(said: str) -> None:
+    assert _read(text=said, recipient={"id": "28:bot", "name": "Bot"}).event == Message(said)
 
 
 @pytest.mark.parametrize(

@@ -662,6 +662,12 @@ async def test_words_that_would_cancel_offer_to_cancel_an_unfinished_setup(chat:
     assert {"setup.resume", "setup.cancel"} <= buttons(card).keys()
 
 
+@pytest.mark.parametrize("said", ["cancel the setup", "cancelar configuração"])
+async def test_to_cancel_a_setup_that_is_not_under_way_begins_none(chat: Chat, said: str) -> None:
+    assert (await chat.say(said))["fallbackText"] in (EN("remark.leave"), PT("remark.leave"))
+    assert await draft_of(chat) is None
+
+
 async def test_later_on_an_old_card_does_not_say_that_nothing_is_sent(chat: Chat) -> None:
     card = await at_preview(chat)
     await chat.press(card, "setup.now")
