@@ -130,9 +130,8 @@ class TurnContext:
     async def zone(self) -> str:
         """The user's time zone: the one they chose for their alerts, their client's, or their language's."""
         async with self.services.database.session() as session:
-            mine = await alerts.preferences_by_integration(session, self.tenant, self.person)
-        general = mine.get(alerts.ANY_INTEGRATION)
-        return zone_of(general.time_zone if general else "", self.client_zone, self.texts.language)
+            chosen = await alerts.time_zone(session, self.tenant, self.person)
+        return zone_of(chosen, self.client_zone, self.texts.language)
 
     async def show(self, card: Card) -> None:
         """Answer with ``card``: it replaces the pressed card, or follows the typed message."""
@@ -143,15 +142,13 @@ class TurnContext:
         return await self.turn.send(self._finished(card), summary(card))
 
     def _finished(self, card: Card) -> Card:
+        """Without the buttons of commands that require another role than the user's, if that is known."""
         card = hidden(card, self.turn.incoming.event)
         card = with_banner(card, *self.banner) if self.banner else card
-        return with_press_id(self._without_forbidden_buttons(card), self.services.new_press_id())
-
-    def _without_forbidden_buttons(self, card: Card) -> Card:
-        """Without the buttons of commands that require another role than the user's, if that is known."""
-        if not self.recognised:
-            return card
-        return without_buttons(card, {verb for verb in verbs(card) if not self.may(verb)})
+        known = verbs(card)
+        if self.recognised:
+            card = without_buttons(card, {verb for verb in known if not self.may(verb)})
+        return with_press_id(card, self.services.new_press_id(), known)
 
     def may(self, verb: str) -> bool:
         """Whether the user's role allows this verb."""
