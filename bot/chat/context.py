@@ -72,6 +72,13 @@ class Services(BotContext):
     process: str = field(default_factory=lambda: secrets.token_hex(8))
     """Another one after each start."""
 
+    least: Mapping[str, Role] = field(init=False)
+    """The least role that each verb requires."""
+
+    def __post_init__(self) -> None:
+        least = {verb: one.least for one in self.commands for verb in (f"command.{one.key}", *one.actions)}
+        object.__setattr__(self, "least", least)
+
 
 @dataclass(slots=True)
 class TurnContext:
@@ -157,7 +164,7 @@ class TurnContext:
 
     def needed(self, verb: str) -> Role | None:
         """The least role a verb requires; None for a verb that belongs to no command, which no role allows."""
-        return next((command.least for command in self.services.commands if command.has(verb)), None)
+        return self.services.least.get(verb)
 
     def form_error(self, error: SyncError, client_id: str = "") -> FormError:
         return form_error(error, self.texts, self.services.links, client_id)

@@ -190,8 +190,11 @@ async def last_reads(session: AsyncSession, since: datetime) -> list[LastRead]:
     return [LastRead(key, (tenant, client), at, fault or "") for key, tenant, client, at, fault in rows]
 
 
+_RUN = select(ReadBackRun).where(ReadBackRun.integration_id == bindparam("integration_id"))
+
+
 async def get_run(session: AsyncSession, integration_id: str) -> ReadBackRun | None:
-    return await session.get(ReadBackRun, integration_id)
+    return (await session.exec(_RUN, params={"integration_id": integration_id})).first()
 
 
 async def add_delays(session: AsyncSession, counts: Mapping[tuple[str, int, int], int]) -> None:
