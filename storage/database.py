@@ -10,10 +10,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import URL, Engine, Table, create_engine, event, func, make_url, text
+from sqlalchemy import URL, Engine, Executable, Table, create_engine, event, func, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.orm import Session
 from sqlmodel import SQLModel, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
@@ -58,8 +59,9 @@ class Database:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
-        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+        async with AsyncSession(self.engine, expire_on_commit=False) as session:
             yield session
+            await session.commit()
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncSession]:
@@ -151,6 +153,16 @@ def _insert(session: AsyncSession, table: type[SQLModel]) -> Any:
 
 def is_sqlite(session: AsyncSession) -> bool:
     return session.get_bind().dialect.name == "sqlite"
+
+
+async def read_rows(session: AsyncSession, statement: Executable, **values: Any) -> Sequence[Any]:
+    """The rows of a query for columns, without the ORM: of one that is built once, in a third of the time."""
+
+    def read(session: Session) -> Sequence[Any]:
+        session.flush()
+        return session.connection().execute(statement, values).all()
+
+    return await session.run_sync(read)
 
 
 async def advisory_lock(session: AsyncSession, *name: str) -> None:

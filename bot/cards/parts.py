@@ -1,6 +1,6 @@
 """The elements of all cards. Text from outside goes through ``plain``, which does not interpret Markdown."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, Literal, cast
 
 from microsoft_teams.cards.core import (
@@ -204,18 +204,15 @@ def buttons_in(body: Sequence[CardElement]) -> int:
 
 def verbs(made: Card) -> set[str]:
     """The verbs of a card's buttons."""
-    return {str(part["verb"]) for part in parts(made) if part.get("type") == "Action.Execute"}
-
-
-def parts(made: Card) -> Iterator[dict[str, Any]]:
-    """Every object in a card, in no particular order."""
+    found: set[str] = set()
     waiting: list[Any] = [made]
-    while waiting:
-        part = waiting.pop()
+    for part in waiting:  # grows meanwhile
         if isinstance(part, dict):
-            yield part
+            if part.get("type") == "Action.Execute":
+                found.add(str(part["verb"]))
             part = part.values()
         waiting += [inner for inner in part if isinstance(inner, (dict, list))]
+    return found
 
 
 def without_buttons(made: Card, unwanted: Set[str]) -> Card:

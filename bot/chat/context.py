@@ -72,6 +72,13 @@ class Services(BotContext):
     process: str = field(default_factory=lambda: secrets.token_hex(8))
     """Another one after each start."""
 
+    least: Mapping[str, Role] = field(init=False)
+    """The least role that each verb requires."""
+
+    def __post_init__(self) -> None:
+        least = {verb: one.least for one in self.commands for verb in (f"command.{one.key}", *one.actions)}
+        object.__setattr__(self, "least", least)
+
 
 @dataclass(slots=True)
 class TurnContext:
@@ -130,9 +137,8 @@ class TurnContext:
     async def zone(self) -> str:
         """The user's time zone: the one they chose for their alerts, their client's, or their language's."""
         async with self.services.database.session() as session:
-            mine = await alerts.preferences_by_integration(session, self.tenant, self.person)
-        general = mine.get(alerts.ANY_INTEGRATION)
-        return zone_of(general.time_zone if general else "", self.client_zone, self.texts.language)
+            chosen = await alerts.time_zone(session, self.tenant, self.person)
+        return zone_of(chosen, self.client_zone, self.texts.language)
 
     async def show(self, card: Card) -> None:
         """Answer with ``card``: it replaces the pressed card, or follows the typed message."""
@@ -143,15 +149,13 @@ class TurnContext:
         return await self.turn.send(self._finished(card), summary(card))
 
     def _finished(self, card: Card) -> Card:
+        """Without the buttons of commands that require another role than the user's, if that is known."""
         card = hidden(card, self.turn.incoming.event)
         card = with_banner(card, *self.banner) if self.banner else card
-        return with_press_id(self._without_forbidden_buttons(card), self.services.new_press_id())
-
-    def _without_forbidden_buttons(self, card: Card) -> Card:
-        """Without the buttons of commands that require another role than the user's, if that is known."""
-        if not self.recognised:
-            return card
-        return without_buttons(card, {verb for verb in verbs(card) if not self.may(verb)})
+        known = verbs(card)
+        if self.recognised:
+            card = without_buttons(card, {verb for verb in known if not self.may(verb)})
+        return with_press_id(card, self.services.new_press_id(), known)
 
     def may(self, verb: str) -> bool:
         """Whether the user's role allows this verb."""
@@ -160,7 +164,7 @@ class TurnContext:
 
     def needed(self, verb: str) -> Role | None:
         """The least role a verb requires; None for a verb that belongs to no command, which no role allows."""
-        return next((command.least for command in self.services.commands if command.has(verb)), None)
+        return self.services.least.get(verb)
 
     def form_error(self, error: SyncError, client_id: str = "") -> FormError:
         return form_error(error, self.texts, self.services.links, client_id)

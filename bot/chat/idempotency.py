@@ -10,7 +10,7 @@ runs again. What it stored before is kept, as after any failure, and its own che
 find that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from bot.activity import Card
@@ -72,9 +72,12 @@ The other steps of a setup change only the user's own draft and may run twice; a
 """
 
 
-def with_press_id(card: Card, press_id: str) -> Card:
-    """The card with ``press_id`` in the data of its acting buttons and of their fallbacks for older clients."""
-    if ACTS.keys().isdisjoint(verbs(card)):
+def with_press_id(card: Card, press_id: str, known: Set[str] | None = None) -> Card:
+    """The card with ``press_id`` in the data of its acting buttons and of their fallbacks for older clients.
+
+    ``known`` are its verbs, if they have been looked for already.
+    """
+    if ACTS.keys().isdisjoint(verbs(card) if known is None else known):
         return card
     made: Card = _with_press_id(card, press_id)
     return made
@@ -82,10 +85,11 @@ def with_press_id(card: Card, press_id: str) -> Card:
 
 def _with_press_id(part: Any, press_id: str) -> Any:
     if isinstance(part, list):
-        return [_with_press_id(item, press_id) for item in part]
-    if not isinstance(part, dict):
-        return part
-    made = {name: _with_press_id(value, press_id) for name, value in part.items()}
+        return [_with_press_id(item, press_id) if isinstance(item, (dict, list)) else item for item in part]
+    made = {
+        name: _with_press_id(value, press_id) if isinstance(value, (dict, list)) else value
+        for name, value in part.items()
+    }
     data = made.get("data")
     if isinstance(data, dict) and ACTS.keys() & {made.get("verb"), data.get("verb")}:
         made["data"] = {**data, PRESS_ID: press_id}

@@ -2,20 +2,26 @@
 
 from datetime import datetime
 
+from sqlalchemy import bindparam
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from storage.database import read_rows
 from storage.tables.people import Call, SeenEvent, UnknownState
 
 MAX_UNKNOWN_STATES = 50
 """Names come from outside: no more different ones than this are kept for an integration."""
 
 
+_UNKNOWN_STATES = select(UnknownState.name, UnknownState.count).where(
+    UnknownState.integration_id == bindparam("integration_id")
+)
+
+
 async def list_unknown_states(session: AsyncSession, integration_id: str) -> list[tuple[str, int]]:
     """Name and count, the most frequent first."""
-    query = select(UnknownState).where(UnknownState.integration_id == integration_id)
-    rows = (await session.exec(query)).all()
-    return sorted(((row.name, row.count) for row in rows), key=lambda pair: (-pair[1], pair[0]))
+    found = await read_rows(session, _UNKNOWN_STATES, integration_id=integration_id)
+    return sorted(((name, count) for name, count in found), key=lambda pair: (-pair[1], pair[0]))
 
 
 async def delete_seen(session: AsyncSession, before: datetime) -> None:

@@ -12,7 +12,7 @@ from sqlmodel import col, delete, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
-from storage.database import advisory_lock, for_update
+from storage.database import advisory_lock, for_update, read_rows
 from storage.flow.rows import IntegrationRow
 from storage.tables.columns import UtcDateTime
 from storage.tables.integrations import Integration
@@ -29,6 +29,9 @@ _OWNED = (
 )
 _ONE_OWNED = _OWNED.where(Integration.id == bindparam("integration_id"))
 _ONE_OWNED_LOCKED = for_update(_ONE_OWNED)
+_ENABLED = select(func.count()).where(
+    Integration.owner_tenant == bindparam("owner_tenant"), col(Integration.enabled)
+)
 _SHARING = select(Integration).where(
     Integration.tenant_id == bindparam("tenant_id"),
     Integration.client_id == bindparam("client_id"),
@@ -196,8 +199,8 @@ async def owners(session: AsyncSession, integration_ids: Collection[str]) -> dic
 
 async def count_enabled(session: AsyncSession, owner_tenant: str) -> int:
     """How many enabled integrations the tenant has."""
-    query = select(func.count()).where(Integration.owner_tenant == owner_tenant, col(Integration.enabled))
-    return (await session.exec(query)).one()
+    ((number,),) = await read_rows(session, _ENABLED, owner_tenant=owner_tenant)
+    return int(number)
 
 
 async def delete_one(session: AsyncSession, integration_id: str) -> None:

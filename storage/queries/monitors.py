@@ -4,11 +4,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func
+from sqlalchemy import bindparam, func
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.database import advisory_lock
+from storage.database import advisory_lock, read_rows
 from storage.tables.history import HistoryEntry
 from storage.tables.rotations import Monitor, MonitorTask, Rotation
 
@@ -151,9 +151,12 @@ async def complete_tasks(
     return [task.name for task in ticked]
 
 
+_OPEN_TASKS = select(func.count(func.distinct(MonitorTask.monitor_id))).where(
+    col(MonitorTask.integration_id) == bindparam("integration_id"), col(MonitorTask.done_at).is_(None)
+)
+
+
 async def count_open_tasks(session: AsyncSession, integration_id: str) -> int:
     """How many monitors still have a secret that was replaced."""
-    query = select(func.count(func.distinct(MonitorTask.monitor_id))).where(
-        col(MonitorTask.integration_id) == integration_id, col(MonitorTask.done_at).is_(None)
-    )
-    return (await session.exec(query)).one()
+    ((number,),) = await read_rows(session, _OPEN_TASKS, integration_id=integration_id)
+    return int(number)

@@ -17,10 +17,10 @@ class Role(StrEnum):
 
     def covers(self, needed: "Role") -> bool:
         """Whether this role may do what ``needed`` may."""
-        ranks = list(Role)
-        return ranks.index(self) >= ranks.index(needed)
+        return RANKS[self] >= RANKS[needed]
 
 
+RANKS = {role: rank for rank, role in enumerate(Role)}
 GRANTABLE = tuple(Role(role) for role in roles.ROLES)
 NOTIFIED_ROLES = tuple(Role(role) for role in roles.NOTIFIED_ROLES)
 

@@ -76,7 +76,6 @@ class Overview:
             proven = await proof.proof_of(session, integration_id)
             healed_at = await problems.last_healed(session, integration_id, SHOWING)
             delay = await delay_of(session, integration_id, now)
-            shown, missing = await people.wished(session, integration_id)
             day = await counted(session, integration_id, now - DAY, now)
             freshness = freshness_of(integration, now, public=self._reach.has_public_url)
             if rehearsed and rehearsed.service == EVENTS:
@@ -102,8 +101,8 @@ class Overview:
             proof=proven,
             delay=delay,
             shown_since=shown_since(integration, opened, healed_at),
-            shown_now=shown,
-            missing=missing,
+            shown_now=counts.shown,
+            missing=counts.missing,
             lists_shrunk=tuple(row.facts for row in opened if row.service == LISTS),
             groups_unread=tuple(row.facts for row in opened if row.service == GROUPS),
             day=tuple(day.parts(now, PARTS, PART_HOURS)),

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 
 from core.logging import configure_logging
-from tests.bench import change, delays, match, people, push_path, tenants, working_day
+from tests.bench import change, delays, match, people, push_path, tenants, turn, working_day
 from tests.bench.change_load import percentile
 from tests.bench.processes import neighbour, starting, takeover
 from tests.bench.report import Row, update
@@ -133,6 +133,16 @@ def _slowest(kind: str, took: Mapping[str, float]) -> Row:
     return Row(f"The slowest command about 100,000 people, {kind}", 1000 * took[name], 300, " ms", more=name)
 
 
+async def turns(folder: Path) -> list[Row]:
+    rows = []
+    for words in ("help", "status"):
+        (own := folder / words).mkdir()
+        found = await turn.against_an_echo(own, words)
+        name = f"A turn of *{words}*, against an echo bot of the same framework"
+        rows.append(Row(name, found.ratio, 2.5, more=str(found)))
+    return rows
+
+
 async def start(folder: Path) -> list[Row]:
     found = await starting.measure(folder)
     return [Row("A start, against importing its libraries", found.ready / found.libraries, 2, more=str(found))]
@@ -153,6 +163,7 @@ MEASURES: dict[str, Measure] = {
     "neighbour": noisy_neighbour,
     "people_sqlite": people_sqlite,
     "people_postgresql": people_postgresql,
+    "turns": turns,
     "start": start,
 }
 

@@ -33,6 +33,7 @@ class Peer:
         self._shown: list[float] = []
         self._wanted: dict[str, float] = {}
         self._refused = 0
+        self._posted: list[str] = []
         self._progress = asyncio.Event()
 
     async def discovery(self, request: web.Request) -> web.Response:
@@ -96,6 +97,21 @@ class Peer:
         later = [at - before for before, at in zip(self._accepted, self._accepted[quota:], strict=False)]
         return WINDOW * len(later) / sum(later)
 
+    async def talk(self, request: web.Request) -> web.Response:
+        """As Teams: ``people`` type ``text``, each in their own chat, in turns; returns what was posted."""
+        talk, self._posted = await request.json(), []
+        service_url = f"http://{request.host}"
+        async with aiohttp.ClientSession() as http:
+            for number in range(talk["people"]):
+                typed = message(talk["text"], f"reader-{number}", service_url)
+                await http.post(talk["url"], json=typed, raise_for_status=True)
+        return web.json_response(self._posted)
+
+    async def posted(self, request: web.Request) -> web.Response:
+        message = await request.json()
+        self._posted.append(message.get("summary") or message.get("text"))
+        return web.json_response({"id": "posted"})
+
     async def _change(self, http: aiohttp.ClientSession, load: Load, person: int, turn: int) -> None:
         """A call begins, or ends: its events one after the other."""
         states: Sequence[str] = END if turn % 2 else BEGIN
@@ -111,10 +127,30 @@ class Peer:
             self._answered.append(loop.time() - began)
 
 
+def message(text: str, person: str, service_url: str) -> dict[str, Any]:
+    """What Teams posts when someone types in their own chat with the bot."""
+    return {
+        "type": "message",
+        "id": uuid4().hex,
+        "channelId": "msteams",
+        "serviceUrl": service_url,
+        "from": {"id": f"29:{person}", "name": person, "aadObjectId": person},
+        "recipient": {"id": "28:bot", "name": "Bot"},
+        "conversation": {"id": f"a:{person}", "conversationType": "personal", "tenantId": "t1"},
+        "channelData": {"tenant": {"id": "t1"}},
+        "locale": "en-US",
+        "entities": [{"type": "clientInfo", "timezone": "Europe/Lisbon"}],
+        "text": text,
+    }
+
+
 def main() -> None:
     peer, application = Peer(), web.Application()
     routes: list[tuple[str, Any]] = [
         ("/load", peer.load),
+        ("/talk", peer.talk),
+        ("/v3/conversations/{chat}/activities", peer.posted),
+        ("/v3/conversations/{chat}/activities/{activity}", peer.posted),
         ("/v1.0/$batch", peer.batch),
         ("/v1.0/users/{user}/presence/setPresence", peer.typed),
         ("/{tenant}/oauth2/v2.0/token", peer.token),

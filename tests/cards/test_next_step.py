@@ -6,13 +6,12 @@ import pytest
 
 from bot.activity import Card
 from bot.cards.health.expiry import RENEWED_DAYS, about_renewal
-from bot.cards.parts import parts
 from bot.cards.people.person import detail_words
 from bot.languages import Language, load_texts
 from sync.credentials.rotation_store import ROTATE_BEFORE_EXPIRY
 from sync.domain.errors import Fault
 from tests.cards.gallery.gallery import gallery_in
-from tests.support.bot.fakes import buttons, words
+from tests.support.bot.fakes import buttons, parts, words
 
 TEXTS = load_texts()[Language.ENGLISH]
 FAULTY = {

@@ -1,5 +1,8 @@
 """Builds botbuilder activities from checked activities and from cards. Pure."""
 
+from typing import Any, Self
+
+from botbuilder.core import InvokeResponse
 from botbuilder.schema import (
     Activity,
     ActivityTypes,
@@ -9,10 +12,28 @@ from botbuilder.schema import (
     ConversationReference,
     DeliveryModes,
 )
+from msrest.serialization import Model
 
 from bot.activity import Address, Card
 from bot.hosting.activity_parser import ParsedActivity
 from bot.hosting.turn import CARD_TYPE
+
+
+class _Shared:
+    """Sent as it is: botbuilder copies an activity deeply before it sends it, which takes as long as the rest."""
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
+        return self
+
+
+class SentCard(_Shared, Model):
+    """A card as msrest sends it without a look at each of its parts: properties that no model describes."""
+
+    _attribute_map = {"additional_properties": {"key": "", "type": "{object}"}}  # noqa: RUF012 as msrest's own
+
+
+class SentAnswer(_Shared, InvokeResponse):  # type: ignore[misc]
+    """The response to an invoke."""
 
 
 def incoming_activity(parsed: ParsedActivity) -> Activity:
@@ -40,11 +61,12 @@ def incoming_activity(parsed: ParsedActivity) -> Activity:
 
 def card_message(card: Card, summary: str, activity_id: str | None = None) -> Activity:
     """A message that shows ``card``; ``summary`` is the notification's text."""
+    content = SentCard(additional_properties=card)  # type: ignore[no-untyped-call]
     return Activity(
         type=ActivityTypes.message,
         id=activity_id,
         summary=summary,
-        attachments=[Attachment(content_type=CARD_TYPE, content=card)],
+        attachments=[Attachment(content_type=CARD_TYPE, content=content)],
     )
 
 

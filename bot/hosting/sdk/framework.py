@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 import aiohttp
-from botbuilder.core import InvokeResponse, TurnContext
+from botbuilder.core import TurnContext
 from botbuilder.schema import Activity, ActivityTypes, DeliveryModes
 
 from bot.activity import Address, Card
@@ -16,7 +16,7 @@ from bot.hosting.connector_http import ConnectorHttp
 from bot.hosting.delivery import Delivery
 from bot.hosting.framework import ConnectorResponse, Framework, Logic
 from bot.hosting.roster import principal_name
-from bot.hosting.sdk.activities import card_message, conversation_reference, incoming_activity
+from bot.hosting.sdk.activities import SentAnswer, card_message, conversation_reference, incoming_activity
 from bot.hosting.sdk.adapter import TeamsAdapter, translate_parse_errors
 from bot.hosting.sdk.connector import Authentication, Connectors
 
@@ -58,7 +58,7 @@ class TurnContextChannel:
 
     async def answer(self, status: int, body: dict[str, Any]) -> None:
         inline = self._context.activity.delivery_mode == DeliveryModes.expect_replies
-        value = {"status": status, "body": body} if inline else InvokeResponse(status=status, body=body)
+        value = {"status": status, "body": body} if inline else SentAnswer(status=status, body=body)
         await self._context.send_activity(Activity(type=ActivityTypes.invoke_response, value=value))
 
     async def principal_name(self, address: Address) -> str:

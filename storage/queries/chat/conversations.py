@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists
+from sqlalchemy import ColumnElement, bindparam, exists
 from sqlmodel import col, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -12,6 +12,10 @@ from core.grouping import grouped
 from storage.database import advisory_lock
 from storage.tables.conversations import Conversation
 from storage.tables.roles import NOTIFIED_ROLES, Member
+
+_ONE = select(Conversation).where(
+    Conversation.tenant_id == bindparam("tenant_id"), Conversation.user_object_id == bindparam("user_object_id")
+)
 
 CLIENTS = ""
 """The language of a conversation that follows the client's."""
@@ -55,7 +59,8 @@ async def upsert(
 
 
 async def find(session: AsyncSession, tenant_id: str, user_object_id: str) -> Conversation | None:
-    return await session.get(Conversation, (tenant_id, user_object_id))
+    named = {"tenant_id": tenant_id, "user_object_id": user_object_id}
+    return (await session.exec(_ONE, params=named)).first()
 
 
 async def list_administrators(session: AsyncSession, tenant_id: str) -> list[Conversation]:

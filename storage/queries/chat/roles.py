@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, tuple_
+from sqlalchemy import ColumnElement, bindparam, tuple_
 from sqlmodel import col, delete, func, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
@@ -12,6 +12,10 @@ from core.errors import CloudLinkPresenceError
 from storage.database import advisory_lock
 from storage.tables.conversations import Conversation
 from storage.tables.roles import OWNER, ROLES, Member
+
+_ONE = select(Member).where(
+    Member.owner_tenant == bindparam("owner_tenant"), Member.user_object_id == bindparam("user_object_id")
+)
 
 INVITATION_LIFETIME = timedelta(days=30)
 MAX_MEMBERS = 200
@@ -45,8 +49,10 @@ async def lock(session: AsyncSession, owner_tenant: str) -> None:
 
 async def find(session: AsyncSession, owner_tenant: str, user_object_id: str) -> Member | None:
     """The member with this object id; None for a person without a role."""
-    query = _all(owner_tenant).where(Member.user_object_id == user_object_id)
-    return (await session.exec(query)).first() if user_object_id else None
+    if not user_object_id:
+        return None
+    named = {"owner_tenant": owner_tenant, "user_object_id": user_object_id}
+    return (await session.exec(_ONE, params=named)).first()
 
 
 async def known_among(session: AsyncSession, people: Collection[tuple[str, str]]) -> set[tuple[str, str]]:

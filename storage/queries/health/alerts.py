@@ -4,11 +4,12 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import bindparam
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.grouping import grouped
-from storage.database import advisory_lock
+from storage.database import advisory_lock, read_rows
 from storage.tables.notices import AlertChannel, AlertPreference
 
 ANY_INTEGRATION = ""
@@ -26,6 +27,19 @@ async def preferences_by_integration(
         AlertPreference.owner_tenant == owner_tenant, AlertPreference.user_object_id == person
     )
     return {row.integration_id: row for row in (await session.exec(query)).all()}
+
+
+_TIME_ZONE = select(AlertPreference.time_zone).where(
+    AlertPreference.owner_tenant == bindparam("owner_tenant"),
+    AlertPreference.user_object_id == bindparam("person"),
+    AlertPreference.integration_id == ANY_INTEGRATION,
+)
+
+
+async def time_zone(session: AsyncSession, owner_tenant: str, person: str) -> str:
+    """The one that a person chose, empty if they chose none."""
+    found = await read_rows(session, _TIME_ZONE, owner_tenant=owner_tenant, person=person)
+    return str(found[0].time_zone) if found else ""
 
 
 async def list_muted(session: AsyncSession, owner_tenant: str, integration_id: str) -> set[str]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
+from sqlalchemy import bindparam
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.database import insert_or_add
+from storage.database import insert_or_add, read_rows
 from storage.tables.effects import HourFigure
 from storage.tables.integrations import Integration
 
@@ -27,12 +28,17 @@ async def add(session: AsyncSession, counts: Counts) -> None:
         await (await session.connection()).execute(insert_or_add(session, HourFigure, "count"), rows)
 
 
+_BETWEEN = select(HourFigure.hour, HourFigure.name, HourFigure.count).where(
+    HourFigure.integration_id == bindparam("integration_id"),
+    HourFigure.hour >= bindparam("since"),
+    HourFigure.hour < bindparam("until"),
+)
+
+
 async def between(session: AsyncSession, integration_id: str, since: int, until: int) -> list[tuple[int, str, int]]:
     """Hour, name and count of the hours that begin from ``since`` on and before ``until``."""
-    query = select(HourFigure.hour, HourFigure.name, HourFigure.count).where(
-        HourFigure.integration_id == integration_id, HourFigure.hour >= since, HourFigure.hour < until
-    )
-    return [(hour, name, count) for hour, name, count in (await session.exec(query)).all()]
+    found = await read_rows(session, _BETWEEN, integration_id=integration_id, since=since, until=until)
+    return [(hour, name, count) for hour, name, count in found]
 
 
 async def delete_before(session: AsyncSession, hour: int) -> None:

@@ -2,17 +2,22 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import bindparam
+from sqlalchemy import bindparam, func
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.grouping import grouped
+from storage.database import read_rows
 from storage.queries import integrations
 from storage.tables.problems import Problem
 
 _OPEN = select(Problem).where(col(Problem.healed_at).is_(None)).order_by(col(Problem.since), col(Problem.id))
+_LAST_HEALED = select(func.max(Problem.healed_at)).where(
+    Problem.integration_id == bindparam("integration_id"),
+    col(Problem.service).in_(bindparam("services", expanding=True)),
+)
 _OPEN_OF_ONE = _OPEN.where(Problem.integration_id == bindparam("integration_id"))
 """Built once: building it takes longer than running it."""
 
@@ -46,16 +51,8 @@ async def open_or_closed_since(
 
 async def last_healed(session: AsyncSession, integration_id: str, services: Collection[str]) -> datetime | None:
     """When the newest of the integration's ended problems with these services ended, None without one."""
-    query = (
-        select(Problem.healed_at)
-        .where(
-            Problem.integration_id == integration_id,
-            col(Problem.service).in_(services),
-            col(Problem.healed_at).is_not(None),
-        )
-        .order_by(col(Problem.healed_at).desc())
-    )
-    return (await session.exec(query)).first()
+    ((at,),) = await read_rows(session, _LAST_HEALED, integration_id=integration_id, services=[*services])
+    return cast(datetime | None, at)
 
 
 async def upsert_open(

@@ -11,7 +11,7 @@ from sqlalchemy import select as columns
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.database import insert_or_add, upsert
+from storage.database import insert_or_add, read_rows, upsert
 from storage.queries.people.hidden import is_shown
 from storage.queries.people.people import batches
 from storage.tables.columns import UNSURE
@@ -126,26 +126,32 @@ async def send_again(session: AsyncSession, people: Sequence[Showing], now: date
     return count
 
 
+_READ = (
+    col(Person.applied),
+    col(ReadBack.availability),
+    col(ReadBack.activity),
+    col(ReadBack.sent_again_at).is_not(None),
+)
+_SUMMARY = (
+    columns(*_READ, func.count())
+    .join(ReadBack, col(ReadBack.person_id) == col(Person.id))
+    .where(
+        col(Person.integration_id) == bindparam("integration_id"),
+        col(Person.applied).is_not(None),
+        col(Person.applied) == col(Person.desired),
+        col(ReadBack.at) >= col(Person.desired_at),
+    )
+    .group_by(*_READ)
+)
+
+
 async def summary(session: AsyncSession, integration_id: str) -> list[tuple[str, tuple[str, str], bool, int]]:
     """Presence, what Teams was read to show, whether it was sent again, and of how many people.
 
     Of those whose presence is applied and still desired, and was read since.
     """
-    sent_again = col(ReadBack.sent_again_at).is_not(None)
-    words = (col(Person.applied), col(ReadBack.availability), col(ReadBack.activity), sent_again)
-    query = (
-        columns(*words, func.count())
-        .join(ReadBack, col(ReadBack.person_id) == col(Person.id))
-        .where(
-            col(Person.integration_id) == integration_id,
-            col(Person.applied).is_not(None),
-            col(Person.applied) == col(Person.desired),
-            col(ReadBack.at) >= col(Person.desired_at),
-        )
-        .group_by(*words)
-    )
-    rows = await (await session.connection()).execute(query)
-    return [(applied or "", (one, other), bool(again), count) for applied, one, other, again, count in rows]
+    found = await read_rows(session, _SUMMARY, integration_id=integration_id)
+    return [(applied or "", (one, other), bool(again), count) for applied, one, other, again, count in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +190,11 @@ async def last_reads(session: AsyncSession, since: datetime) -> list[LastRead]:
     return [LastRead(key, (tenant, client), at, fault or "") for key, tenant, client, at, fault in rows]
 
 
+_RUN = select(ReadBackRun).where(ReadBackRun.integration_id == bindparam("integration_id"))
+
+
 async def get_run(session: AsyncSession, integration_id: str) -> ReadBackRun | None:
-    return await session.get(ReadBackRun, integration_id)
+    return (await session.exec(_RUN, params={"integration_id": integration_id})).first()
 
 
 async def add_delays(session: AsyncSession, counts: Mapping[tuple[str, int, int], int]) -> None:
@@ -202,14 +211,17 @@ async def add_delays(session: AsyncSession, counts: Mapping[tuple[str, int, int]
         await (await session.connection()).execute(insert_or_add(session, DelayCount, "changes"), rows)
 
 
+_DELAYS = (
+    select(DelayCount.bucket, func.sum(DelayCount.changes))
+    .where(DelayCount.integration_id == bindparam("integration_id"), DelayCount.slot >= bindparam("since"))
+    .group_by(col(DelayCount.bucket))
+)
+
+
 async def delays(session: AsyncSession, integration_id: str, since: int) -> Counter[int]:
     """How many changes of the slots from ``since`` on took how long, by bucket."""
-    query = (
-        select(DelayCount.bucket, func.sum(DelayCount.changes))
-        .where(DelayCount.integration_id == integration_id, DelayCount.slot >= since)
-        .group_by(col(DelayCount.bucket))
-    )
-    return Counter({bucket: int(changes) for bucket, changes in (await session.exec(query)).all()})
+    found = await read_rows(session, _DELAYS, integration_id=integration_id, since=since)
+    return Counter({bucket: int(changes) for bucket, changes in found})
 
 
 async def delete_delays(session: AsyncSession, before: int) -> None:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, bindparam, case, func, or_, update
+from sqlalchemy import ColumnElement, Executable, and_, bindparam, case, func, or_, update
+from sqlalchemy import select as columns
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.database import for_update
+from storage.database import for_update, read_rows
 from storage.queries.people import hidden
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
@@ -268,13 +269,16 @@ async def integrations_with_status_message_due(session: AsyncSession, now: datet
 class Counts:
     """``matched`` can be shown; ``left_out`` counts the others by reason, empty for those not read yet.
 
-    ``waiting`` counts changes not yet shown in Teams.
+    ``waiting`` counts changes not yet shown in Teams. Of those who can be shown and whom Teams should show as
+    something, it accepted ``shown``, and ``missing`` not.
     """
 
     people: int
     matched: int
     in_a_call: int
     waiting: int
+    shown: int
+    missing: int
     left_out: dict[str, int]
 
 
@@ -282,48 +286,53 @@ REFUSED = "refused"
 """The reason of those whom Teams refuses, besides those in ``Person.unmatched`` and those of ``hidden``."""
 
 
+def _number(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
+    """Of how many all conditions are true."""
+    return func.count(case((and_(*conditions), 1)))
+
+
+def _counted() -> Executable:
+    """Numbers of people, by whether they are gone, whether they are matched, and why they are left out."""
+    matched, desired = col(Person.teams_user_id).is_not(None), col(Person.desired)
+    refused = case((col(Person.refusal) != "", REFUSED))
+    groups = (col(Person.gone), matched, func.coalesce(hidden.reason(), col(Person.unmatched), refused))
+    reaches_teams = or_(matched, col(Person.applied).is_not(None))
+    return (
+        columns(
+            *groups,
+            func.count(),
+            _number(matched, col(Person.line).in_(bindparam("in_a_call", expanding=True))),
+            _number(_differs(), reaches_teams, col(Person.due_at).is_not(None), col(Person.refusal) == ""),
+            _number(desired.is_not(None)),
+            _number(desired == col(Person.applied)),
+        )
+        .where(col(Person.integration_id) == bindparam("integration_id"))
+        .group_by(*groups)
+    )
+
+
+_COUNTED = _counted()
+
+
 async def counts(session: AsyncSession, integration_id: str, in_a_call: Collection[str]) -> Counts:
     """``in_a_call`` names the lines that count as a call."""
-    matched = col(Person.teams_user_id).is_not(None)
-    reason = case(
-        (hidden.reason().is_not(None), hidden.reason()),
-        (col(Person.unmatched).is_not(None), col(Person.unmatched)),
-        (col(Person.refusal) != "", REFUSED),
-    )
-    query = (
-        select(matched, reason, func.count(), func.count(case((matched & col(Person.line).in_(in_a_call), 1))))
-        .where(col(Person.integration_id) == integration_id, col(Person.gone).is_(False))
-        .group_by(matched, reason)
-    )
-    rows = (await session.exec(query)).all()
-    shown = sum(count for is_matched, why, count, _ in rows if is_matched and why is None)
+    found = await read_rows(session, _COUNTED, integration_id=integration_id, in_a_call=[*in_a_call])
+    present = [row for is_gone, *row in found if not is_gone]
+    can_be_shown = [numbers for is_matched, why, *numbers in present if is_matched and why is None]
+    matched, _, _, desired, applied = map(sum, zip(*can_be_shown, strict=True)) if can_be_shown else (0,) * 5
     left_out: Counter[str] = Counter()
-    for is_matched, why, count, _ in rows:
+    for is_matched, why, count, *_ in present:
         if why is not None or not is_matched:
             left_out[why or ""] += count
-    people, calling = sum(row[2] for row in rows), sum(row[3] for row in rows)
-    waiting = select(func.count()).where(
-        col(Person.integration_id) == integration_id,
-        _differs(),
-        or_(matched, col(Person.applied).is_not(None)),
-        col(Person.due_at).is_not(None),
-        col(Person.refusal) == "",
+    return Counts(
+        people=sum(row[2] for row in present),
+        matched=matched,
+        in_a_call=sum(row[3] for row in present),
+        waiting=sum(row[5] for row in found),
+        shown=applied,
+        missing=desired - applied,
+        left_out=dict(left_out),
     )
-    return Counts(people, shown, calling, (await session.exec(waiting)).one(), dict(left_out))
-
-
-async def wished(session: AsyncSession, integration_id: str) -> tuple[int, int]:
-    """Of those who can be shown and whom Teams should show as something: how many it accepted, and how many not."""
-    is_applied = col(Person.desired) == col(Person.applied)
-    query = select(func.count(), func.count(case((is_applied, 1)))).where(
-        col(Person.integration_id) == integration_id,
-        col(Person.desired).is_not(None),
-        hidden.can_be_shown(),
-        hidden.is_shown(),
-        col(Person.gone).is_(False),
-    )
-    everyone, shown = (await session.exec(query)).one()
-    return shown, everyone - shown
 
 
 def batches(values: Sequence[Value]) -> list[Sequence[Value]]:

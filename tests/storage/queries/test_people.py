@@ -96,7 +96,13 @@ async def test_counts(tmp_path: Path) -> None:
         async with database.session() as session:
             counts = await people.counts(session, "i1", ["on_call"])
             assert counts == people.Counts(
-                people=5, matched=2, in_a_call=4, waiting=1, left_out={"not_found": 1, "refused": 1, "excluded": 1}
+                people=5,
+                matched=2,
+                in_a_call=4,
+                waiting=1,
+                shown=1,
+                missing=1,
+                left_out={"not_found": 1, "refused": 1, "excluded": 1},
             )
             assert await people.count_shown(session, "i1") == 1
 

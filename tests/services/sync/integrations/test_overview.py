@@ -11,7 +11,8 @@ from sync.domain.model import Service
 from tests.support.bot.fake_operations import real_operations
 from tests.support.clocks import NOON, FakeClock
 from tests.support.services.fake_services import FakeServiceClients, context_of
-from tests.support.storage.stores import empty_store, integration, stored
+from tests.support.storage.statements import recorded_statements
+from tests.support.storage.stores import empty_store, integration, person, stored
 
 MINUTE = timedelta(minutes=1)
 NEVER = dict.fromkeys(("polled_at", "subscription_checked_at", "last_webhook_at", "matched_at", "last_change_at"))
@@ -35,3 +36,13 @@ async def test_when_a_service_last_answered(
         operations = real_operations(context, Encryption([Fernet.generate_key().decode()]))
         status = await operations.overview.status("t1", "i1")
     assert status.answered == {service: NOON - minutes * MINUTE for service, minutes in answered.items()}
+
+
+async def test_everyone_is_counted_in_one_reading(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration(), person("shown", desired="Busy", applied="Busy"), person("waits"))
+        operations = real_operations(context_of(database), Encryption([Fernet.generate_key().decode()]))
+        with recorded_statements(database) as sent:
+            status = await operations.overview.status("t1", "i1")
+    assert (status.people, status.matched, status.shown_now, status.missing) == (2, 2, 1, 0)
+    assert sum("FROM person" in statement for statement in sent) == 1
