@@ -12,7 +12,7 @@ from sqlmodel import SQLModel
 from core.errors import CloudLinkPresenceError
 from storage.database import BUSY_AT_START, Database, sync_url
 
-HEAD = "0039"
+HEAD = "0040"
 """The newest migration; a test compares it with the folder ``migrations/versions``."""
 
 MIGRATION_LOCK = 0xC10D

@@ -113,6 +113,7 @@ class IntegrationRow:
     missed_since: datetime | None
     missed_at: datetime | None
     last_change_at: datetime | None
+    accepted_at: datetime | None
     quota_spent: list[list[float]]
     quota_limit: int
     quota_changed_at: datetime | None

@@ -30,6 +30,9 @@ class Integration(SQLModel, table=True):
     none ever did, from ``missed_since`` to ``missed_at``. Since
     ``catch_up_since`` events may have been lost, and not everybody was polled.
 
+    ``last_change_at`` is when Graph last accepted what changed something in Teams, ``accepted_at`` when it last
+    accepted that a presence is shown, renewals included.
+
     ``schedule`` says when calls are shown (``sync.domain.schedule``); when it is empty, always. ``closed``: nothing
     is shown now, by what it said when it was acted on last, at ``turned_at``; ``turns_at`` is when that changes.
 
@@ -96,6 +99,7 @@ class Integration(SQLModel, table=True):
     missed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     catch_up_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
     last_change_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    accepted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
     quota_spent: list[list[float]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     quota_limit: int = 1500

@@ -61,6 +61,7 @@ class Fault(StrEnum):
     GRAPH_ROTATION_FORBIDDEN = "graph.rotation_forbidden"
     GRAPH_SECRETS_FORBIDDEN = "graph.secrets_forbidden"
     GRAPH_SECRET_TOO_LONG = "graph.secret_too_long"  # noqa: S105
+    GRAPH_EVERYONE_REFUSED = "graph.everyone_refused"
     GRAPH_UNREACHABLE = "graph.unreachable"
     GRAPH_THROTTLED = "graph.throttled"
     GRAPH_UNREADABLE = "graph.unreadable"

@@ -14,6 +14,7 @@ from sync.domain.changes import Done, Failed, Outcome, Refused
 from sync.domain.context import Context
 from sync.domain.errors import CredentialsWrong
 from sync.domain.jobs import MATCH, POLL_NOW, PUSH, PUSH_STATUS_MESSAGE, ROTATE
+from sync.flow import refusal_alert
 from sync.flow.rounds import Round
 from sync.flow.tick import Sent, Ticked
 from sync.presence.delays import Delays
@@ -38,7 +39,8 @@ class Aftermath:
         this, lines = done.rounds.get(key, Round()), done.lines.get(key)
         is_doubtful = lines and (lines.polls or lines.needs_match)
         is_delayed = this.wait_until or this.has_messages or this.error
-        return bool(is_doubtful or is_delayed or key in done.proven or key in done.healed)
+        is_judged = key in done.proven or key in done.healed or key in done.refused_people
+        return bool(is_doubtful or is_delayed or is_judged)
 
     async def follow(self, key: str, done: Ticked) -> bool:
         """Returns whether people may have become due."""
@@ -53,6 +55,8 @@ class Aftermath:
             await self._jobs.defer(ROTATE, key)
         if this.error:
             await self._mark_unhealthy(key, this.error)
+        if key in done.refused_people:
+            await self._check_refusals(key)
         return key in done.healed and await self._mark_healthy(key)
 
     async def _look_again(self, key: str, done: Ticked) -> None:
@@ -76,6 +80,11 @@ class Aftermath:
         async with self._database.writing() as session:
             if await integrations.get_for_update(session, key):
                 await health.mark_unhealthy(session, key, error, self._clock())
+
+    async def _check_refusals(self, key: str) -> None:
+        async with self._database.writing() as session:
+            if await integrations.get_for_update(session, key):
+                await refusal_alert.check(session, key, self._clock())
 
     async def _mark_healthy(self, key: str) -> bool:
         """Graph answered: close the problems of Teams; returns whether one of them had stopped sending."""

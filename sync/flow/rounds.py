@@ -6,7 +6,7 @@ from datetime import datetime
 from random import Random
 
 from storage.flow.rows import IntegrationRow, PersonRow
-from sync.domain.changes import Outcome, SetPresence
+from sync.domain.changes import Done, Outcome, Refused, SetPresence
 from sync.domain.errors import CredentialsWrong
 from sync.domain.model import TeamsApp
 from sync.domain.presence import Presence
@@ -53,6 +53,17 @@ class Returned:
     outcomes: Sequence[Outcome]
     retry_at: datetime
     is_blocked: bool = False
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether Graph accepted that someone's presence is shown; clearing it proves nothing."""
+        sent = zip(self.round.changes, self.outcomes, strict=True)
+        return any(isinstance(each.change, SetPresence) and isinstance(outcome, Done) for each, outcome in sent)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether Graph refused people, and accepted none."""
+        return not self.is_accepted and any(isinstance(each, Refused) for each in self.outcomes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,8 @@ class Ticked:
     The work of integrations ``left_out``, which another transaction has locked, is still to be done. ``refused``
     are webhooks that no longer lead to their integration. ``polled`` counts the people whose desired presence each
     poll changed, by integration. ``rounds`` are to be sent; in those ``due`` a person may be. Of ``healed`` ones
-    the services answered, and the credentials of ``proven`` ones are the newest and work.
+    the services answered, and the credentials of ``proven`` ones are the newest and work. Of ``refused_people``
+    it is to be checked whether Graph refuses everyone.
     """
 
     now: datetime
@@ -115,6 +116,7 @@ class Ticked:
     due: set[str] = field(default_factory=set)
     healed: set[str] = field(default_factory=set)
     proven: set[str] = field(default_factory=set)
+    refused_people: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,11 +263,18 @@ class Tick:
             self._rules.quota.block(row, returned.retry_at)
         self._rules.quota.block_if_throttled(row, returned.outcomes, self._done.now)
         answered = any(isinstance(each, Done | Refused) for each in returned.outcomes)
-        if answered and any(key == row.id and service in health.TEAMS for key, service, _ in self._problems):
+        if answered and self._has_problem(row, health.TEAMS):
             self._done.healed.add(row.id)
+        if returned.is_accepted:
+            row.accepted_at = self._done.now
+        if returned.is_accepted if self._has_problem(row, [health.REFUSALS]) else returned.is_refused:
+            self._done.refused_people.add(row.id)
         if row.previous_secret_sealed and any(isinstance(each, Done) for each in returned.outcomes):
             row.previous_secret_sealed = None
             self._done.proven.add(row.id)
+
+    def _has_problem(self, row: IntegrationRow, services: Collection[str]) -> bool:
+        return any(key == row.id and service in services for key, service, _ in self._problems)
 
     def _store_reports(self) -> None:
         for key, lines in self._done.lines.items():

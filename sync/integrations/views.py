@@ -20,9 +20,10 @@ from sync.domain.model import (
 from sync.domain.presence import LineState, Presence
 from sync.domain.schedule import of_stored
 from sync.presence.further_mappings import further_of
+from sync.problems.health import REFUSALS
 from sync.problems.incidents import EFFECT
 
-SHOWING = frozenset({*Service, EFFECT})
+SHOWING = frozenset({*Service, EFFECT, REFUSALS})
 """The services whose problems keep Teams from showing calls; of ``EFFECT``, it was read that it does not."""
 
 

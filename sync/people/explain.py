@@ -26,6 +26,7 @@ AMBIGUOUS = frozenset({"Available", "Away"})
 JUST_NOW = timedelta(minutes=1)
 """What Graph accepted less than this ago may not be in what it says yet."""
 
+OF_PEOPLE = (Fault.GRAPH_EVERYONE_REFUSED,)
 TALKING = frozenset({"InACall", "InAConferenceCall"})
 TEAMS = (Service.ENTRA, Service.GRAPH)
 
@@ -78,7 +79,9 @@ class Facts:
         return person.applied == wanted and person.applied_user_id == person.teams_user_id and not ended
 
     def problem(self, *services: Service) -> ServiceHealth | None:
-        return next((each for each in self.health if each.service in services and each.error), None)
+        """Of these services; that everyone is refused is said of each person by their own refusal."""
+        found = ((each, each.error) for each in self.health if each.service in services)
+        return next((each for each, error in found if error and error.fault not in OF_PEOPLE), None)
 
 
 def explain(facts: Facts) -> Explanation:

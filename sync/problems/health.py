@@ -5,6 +5,7 @@ Problems are kept in the database, so a restart neither loses nor repeats them.
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
+from typing import Final
 
 import structlog
 from sqlmodel import col
@@ -21,6 +22,9 @@ from sync.domain.model import Service, ServiceHealth
 log = structlog.get_logger()
 
 TEAMS = (Service.ENTRA, Service.GRAPH)
+REFUSALS: Final = "refusals"
+"""The subject of the problem that Graph refuses everyone. It stops nothing, for the next one may be accepted; nor
+does it end when Graph answers. To administrators it is a refusal of Graph's."""
 LONGEST_BACKOFF = timedelta(seconds=30)
 SHORTEST_BACKOFF = timedelta(seconds=1)
 CONFIRM_AFTER = timedelta(seconds=3)
@@ -98,6 +102,8 @@ async def mark_healthy(
 def service_health(opened: Collection[Problem]) -> tuple[ServiceHealth, ...]:
     """The health of every service, from the integration's open problems."""
     found = {problem.service: problem for problem in opened}
+    if REFUSALS in found:
+        found.setdefault(Service.GRAPH, found[REFUSALS])
     return tuple(
         ServiceHealth(service, error_of(found[service]), found[service].since)
         if service in found

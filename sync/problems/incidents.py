@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from storage.tables.problems import Problem
-from sync.problems.health import is_suspected
+from sync.domain.errors import Fault
+from sync.domain.model import Service
+from sync.problems.health import REFUSALS, is_suspected
 
 PEOPLE: Final = "people"
 UNMATCHED_RISING: Final = "people.unmatched_rising"
@@ -33,7 +35,10 @@ OWN = (PEOPLE, LISTS, GROUPS, CLOCK, EVENTS, SUBSCRIPTION, EFFECT)
 OUTAGE: Final = "outage"
 
 RESOLVED_AFTER = timedelta(minutes=2)
-"""A service that is healthy for this long has recovered; shorter pauses belong to the same incident."""
+"""A service that is healthy for this long has recovered; shorter pauses belong to the same incident.
+
+That Graph refuses everyone is notified after as long: the next call may be accepted.
+"""
 
 OUTAGE_DELAY = timedelta(minutes=15)
 """An outage is notified once it lasts this long: most are over by then."""
@@ -72,6 +77,8 @@ class Incident:
         """How long after ``since`` it is notified."""
         if self.service in (PEOPLE, LISTS, GROUPS, EVENTS, EFFECT):
             return timedelta(0)
+        if self.fault == Fault.GRAPH_EVERYONE_REFUSED:
+            return RESOLVED_AFTER
         if self.lasting:
             return timedelta(0) if self.is_diagnosed else DIAGNOSIS_DELAY
         return OUTAGE_DELAY
@@ -137,7 +144,7 @@ def _incident(problem: Problem, continued: Incident | None = None) -> Incident:
     is_named = continued is None or _is_longer(problem, continued)
     return Incident(
         id=continued.id if continued else problem.id,
-        service=problem.service,
+        service=Service.GRAPH if problem.service == REFUSALS else problem.service,
         kind=_kind_of(problem),
         fault=continued.fault if continued and not is_named else problem.fault,
         lasting=problem.lasting,

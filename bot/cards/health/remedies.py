@@ -61,6 +61,8 @@ def _here(fault: Fault, service: Service) -> tuple[str, str] | None:
     """The key and verb of the form in this chat that fixes the fault; None if it is fixed elsewhere."""
     if service is Service.CLOUDLINK:
         return "button.edit_cloudlink", "edit.cloudlink"
+    if fault is Fault.GRAPH_EVERYONE_REFUSED:
+        return "button.left_out", "people.left_out"
     if fault in REPLACES_SECRET:
         return "button.rotate", "rotate.ask"
     if fault in CHANGES_IDS:

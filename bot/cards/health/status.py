@@ -283,9 +283,9 @@ def _actions(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list
     wanted += [("button.schedule", "schedule.show")] if _is_closed(view) else []
     wanted += [("button.disable", "disable.ask")] if view.integration.enabled else []
     found = _remedies(texts, view, faults)
-    has_test = any(getattr(action, "verb", "") == "test.run" for action in found)
+    verbs = {getattr(action, "verb", "") for action in found}
     for key, verb in wanted:
-        if verb != "test.run" or not has_test:
+        if verb not in verbs:
             found.append(button(texts(key), verb, data, style=None if found else "positive"))
     return found
 

@@ -4,7 +4,8 @@ from bot.cards.health import connection_test as cards
 from bot.cards.health.freshness import doubt
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
-from sync.domain.model import IntegrationView
+from sync.domain.errors import Fault
+from sync.domain.model import IntegrationView, Status
 from sync.domain.roles import Role
 
 
@@ -19,7 +20,17 @@ async def run_for(context: TurnContext, view: IntegrationView) -> None:
         place: context.form_error(probe.error, view.client_id) for place, probe in enumerate(probes) if probe.error
     }
     status = await context.operations.overview.status(context.tenant, view.id)
-    await context.show(cards.tested(context.texts, view, probes, form_errors, doubt(context.texts, status)))
+    unproven = _refusal(context, status) or doubt(context.texts, status)
+    await context.show(cards.tested(context.texts, view, probes, form_errors, unproven))
+
+
+def _refusal(context: TurnContext, status: Status) -> str:
+    """That Graph refuses everyone, which no step shows: none sets a presence. Empty if it does not."""
+    for each in status.service_health:
+        if each.error and each.error.fault is Fault.GRAPH_EVERYONE_REFUSED:
+            said = context.form_error(each.error)
+            return f"{said.sentence} {said.remedy}"
+    return ""
 
 
 async def run(context: TurnContext) -> None:

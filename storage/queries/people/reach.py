@@ -1,15 +1,16 @@
-"""Who could newly be shown in Teams, or not any more, within a time."""
+"""Who could newly be shown in Teams, or not any more, within a time; and whom Graph refuses."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, not_
+from sqlalchemy import ColumnElement, and_, func, not_, or_
 from sqlalchemy import select as columns
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.queries.people.hidden import can_be_shown, is_shown
+from storage.tables.integrations import Integration
 from storage.tables.people import Person
 
 Some = tuple[int, tuple[str, ...]]
@@ -50,6 +51,24 @@ async def refused_since(
         col(Person.refused_since) < until,
     )
     return await _some(session, within, names)
+
+
+async def refusals_in_a_row(session: AsyncSession, integration_id: str, limit: int) -> Sequence[str]:
+    """At most ``limit`` refusals of people whom Graph has refused since it last accepted anyone's presence."""
+    accepted_at = col(Integration.accepted_at)
+    query = (
+        select(Person.refusal)
+        .join(Integration, col(Integration.id) == col(Person.integration_id))
+        .where(
+            Person.integration_id == integration_id,
+            col(Person.gone).is_(False),
+            Person.refusal != "",
+            or_(accepted_at.is_(None), col(Person.refused_since) > accepted_at),
+        )
+        .order_by(col(Person.refused_since).desc())
+        .limit(limit)
+    )
+    return (await session.exec(query)).all()
 
 
 async def _some(session: AsyncSession, where: ColumnElement[bool], names: int) -> Some:

@@ -135,6 +135,14 @@ CASES: dict[str, tuple[Reason, Facts]] = {
         facts(TALKING, read_error=CredentialsWrong(Fault.GRAPH_FORBIDDEN)),
     ),
     "refused": (Reason.REFUSED, facts({**TALKING, "refusal": "403 Forbidden"}, shown=AVAILABLE)),
+    "refused like everyone": (
+        Reason.REFUSED,
+        facts(
+            {**TALKING, "refusal": "403 Forbidden"},
+            health=healthy(graph=CredentialsWrong(Fault.GRAPH_EVERYONE_REFUSED, code="403 Forbidden")),
+            shown=AVAILABLE,
+        ),
+    ),
     "quota": (Reason.QUOTA, facts(TALKING, quota_until=LATE, shown=AVAILABLE)),
     "on its way": (Reason.PENDING, facts({**TALKING, "applied": UNSURE}, shown=AVAILABLE)),
     "ended, to be cleared": (Reason.PENDING, facts({**APPLIED, **IDLE, "desired": None}, shown=IN_A_CALL)),

@@ -242,6 +242,17 @@ async def test_the_connection_test_shows_steps_times_and_remedies(chat: Chat) ->
     assert "Enterprise applications, open the application" in said
 
 
+async def test_the_connection_test_says_that_everyone_is_refused_which_no_step_shows(chat: Chat) -> None:
+    await add_integration(chat)
+    chat.integrations.probes = (Probe(Service.GRAPH, "presence", 0.1),)
+    refused = CredentialsWrong(Fault.GRAPH_EVERYONE_REFUSED, code="403 Forbidden")
+    chat.integrations.service_health = (ServiceHealth(Service.GRAPH, refused, chat.now),)
+    said = words(await chat.say("test connection"))
+    assert "Everything works" not in said
+    assert EN("fault.graph.everyone_refused", code="403 Forbidden") in said
+    assert EN("fault.graph.everyone_refused.remedy") in said
+
+
 async def test_a_step_without_a_name_here_is_shown_as_it_is(chat: Chat) -> None:
     await add_integration(chat)
     chat.integrations.probes = (Probe(Service.GRAPH, "something_new", 0.1),)

@@ -111,6 +111,16 @@ def test_a_remedy_in_azure_is_a_link_and_a_check_after_it() -> None:
     assert len(link_urls(card)) == 1
 
 
+def test_that_everyone_is_refused_is_the_title_and_leads_to_who_is() -> None:
+    refused = CredentialsWrong(Fault.GRAPH_EVERYONE_REFUSED, code="403 Forbidden")
+    card = made(replace(status(refused), not_shown=((Unmatched.REFUSED, 5),)))
+    said, verbs = words(card), [action["verb"] for action in card["actions"]]
+    assert card["fallbackText"] == EN("status.no_calls", since="10:42")
+    assert "(403 Forbidden)" in said
+    assert EN("service.graph") not in said
+    assert (verbs[0], verbs.count("people.left_out")) == ("people.left_out", 1)
+
+
 def test_what_passes_is_retried_and_may_be_tried_now() -> None:
     card = made(status(ServiceUnavailable(Fault.GRAPH_UNREACHABLE)))
     assert card["fallbackText"] == EN("status.out_of_date", since="10:42")

@@ -188,6 +188,15 @@ def test_an_outage_is_notified_after_a_quarter_of_an_hour() -> None:
     assert not made.new[0].facts["urgent"]
 
 
+def test_that_graph_refuses_everyone_is_graphs_refusal_once_it_has_lasted_for_two_minutes() -> None:
+    began, fault = NOON - timedelta(minutes=2), "graph.everyone_refused"
+    row = problem(service="refusals", fault=fault, since=began + timedelta(seconds=1), checked_at=NOON)
+    assert plan(given(problems=[row])).new == []
+    row.since = began
+    (notice,) = plan(given(problems=[row])).new
+    assert (notice.topic, notice.facts["service"], notice.facts["fault"]) == (PROBLEM, "graph", fault)
+
+
 def test_an_outage_whose_fault_changes_is_one_incident() -> None:
     change = NOON - timedelta(minutes=5)
     rows = [
