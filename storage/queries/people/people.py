@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, bindparam, case, func, or_, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, update
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -282,8 +282,13 @@ REFUSED = "refused"
 """The reason of those whom Teams refuses, besides those in ``Person.unmatched`` and those of ``hidden``."""
 
 
+def on_the_phone(in_a_call: Collection[str]) -> ColumnElement[bool]:
+    """Who talks, whether Teams may show it or not; ``in_a_call`` names the lines that count as a call."""
+    return and_(col(Person.desired).is_not(None), col(Person.line).in_(in_a_call))
+
+
 async def counts(session: AsyncSession, integration_id: str, in_a_call: Collection[str]) -> Counts:
-    """``in_a_call`` names the lines that count as a call."""
+    """``in_a_call`` as for ``on_the_phone``."""
     matched = col(Person.teams_user_id).is_not(None)
     reason = case(
         (hidden.reason().is_not(None), hidden.reason()),
@@ -291,7 +296,7 @@ async def counts(session: AsyncSession, integration_id: str, in_a_call: Collecti
         (col(Person.refusal) != "", REFUSED),
     )
     query = (
-        select(matched, reason, func.count(), func.count(case((matched & col(Person.line).in_(in_a_call), 1))))
+        select(matched, reason, func.count(), func.count(case((on_the_phone(in_a_call), 1))))
         .where(col(Person.integration_id) == integration_id, col(Person.gone).is_(False))
         .group_by(matched, reason)
     )
