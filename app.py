@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mappin
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -91,7 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CannotCopy as error:
         return _refuse(str(error), what="copy")
     except OperationalError as error:
-        return _refuse(f"The database does not answer: {str(error.orig).splitlines()[0]}")
+        setting = "DATABASE_URL" if settings.database_url else "DATA_DIR"
+        return _refuse(f"{setting}: The database does not answer: {str(error.orig).splitlines()[0]}")
     except ProgrammingError:
         return _refuse("DATABASE_URL: PostgreSQL's library does not accept an option after the question mark.")
     except DatabaseError as error:
@@ -242,6 +244,7 @@ async def open_applications(
     """
     engine_config, bot_config = _engine_config(settings), _bot_config(settings)
     _check_role(settings, role)
+    warn_of_unreadable_files(settings)
     keys = await load_keys(_key_source(settings))
     async with AsyncExitStack() as stack:
         async with open_store(settings) as starting:
@@ -283,9 +286,26 @@ def _check_role(settings: Settings, role: Role) -> None:
 @asynccontextmanager
 async def open_store(settings: Settings) -> AsyncIterator[Database]:
     """The database that the settings name, to prepare a start or do one thing; its folder is created first."""
-    make_private_folder(settings.data_dir)
+    _data_dir(settings)
     async with open_database(settings.database_address, BUSY_AT_START) as database:
         yield database
+
+
+def _data_dir(settings: Settings) -> Path:
+    """``DATA_DIR``, created if it is missing. Raises ``WrongSetting`` if it cannot be."""
+    try:
+        make_private_folder(settings.data_dir)
+    except OSError as error:
+        raise WrongSetting(f"DATA_DIR: {settings.data_dir}: {error.strerror}") from None
+    return settings.data_dir
+
+
+def warn_of_unreadable_files(settings: Settings) -> None:
+    """Log the host's certificate or token that cannot be read yet: the platform may write it later."""
+    for name in ("certificate_path", "federated_token_file"):
+        path = getattr(settings, name)
+        if path and not (os.path.isfile(path) and os.access(path, os.R_OK)):
+            log.warning("file_unreadable", setting=name.upper(), path=str(path))
 
 
 def _access(settings: Settings) -> AdminsSetting:
@@ -297,7 +317,7 @@ def _key_source(settings: Settings) -> KeySource:
         given=[key.get_secret_value() for key in settings.secret_keys],
         vault_secret=settings.key_vault_secret,
         vault_identity=settings.managed_identity_client_id,
-        file=settings.data_dir / "secret.key",
+        file=_data_dir(settings) / "secret.key",
     )
 
 

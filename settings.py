@@ -3,10 +3,11 @@
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -25,6 +26,16 @@ Names = Annotated[tuple[str, ...], NoDecode]
 """A comma-separated list."""
 
 CONTAINER_SECRETS = "/run/secrets"
+
+_ADDRESSES = (
+    "public_url",
+    "entra_url",
+    "graph_url",
+    "cloudlink_url",
+    "bot_openid_metadata_url",
+    "bot_token_issuer",
+)
+_ADDRESS = re.compile(r"[a-z]+://(?:[^\s/?#@:\\\[\]]+|\[[0-9a-f:]+\])(?::\d+)?(?:/[^\s?#\\]*)?", re.IGNORECASE)
 
 _ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _AN_ID = "must be an ID, like 1b2c3d4e-0000-4000-8000-1234567890ab"
@@ -46,10 +57,20 @@ _SHAPES = {
 """What an entry of a setting looks like, and how its refusal says so."""
 
 
+class _SecretFiles(SecretsSettingsSource):
+    """``env_ignore_empty`` does not count for files."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        value, key, is_complex = super().get_field_value(field, field_name)
+        return value or None, key, is_complex
+
+
 class Settings(BaseSettings):
     """Every setting with its default. Raises ``pydantic.ValidationError``, which names the setting at fault."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
+    )
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(3978, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
@@ -149,7 +170,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Files of the platform come last: a setting in the environment overrides them."""
-        files = SecretsSettingsSource(settings_cls, secrets_dir=secret_folders())
+        files = _SecretFiles(settings_cls, secrets_dir=secret_folders())
         return init_settings, env_settings, dotenv_settings, files
 
     @property
@@ -215,16 +236,21 @@ class Settings(BaseSettings):
             raise ValueError("has quotes around it: write the value without them")
         return value
 
+    @field_validator(*_ADDRESSES)
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        if url and not _is_address(url):
+            raise ValueError("must be an address with a host; without spaces, user, password, question mark and #")
+        return url
+
     @field_validator("entra_url", "graph_url")
     @classmethod
     def _is_an_address_alone(cls, url: str) -> str:
-        if urlsplit(url).path.strip("/") or urlsplit(url).query:
+        if urlsplit(url).path.strip("/"):
             raise ValueError("is the address of the service alone, without a path: https://HOST")
         return url
 
-    @field_validator(
-        "public_url", "entra_url", "graph_url", "cloudlink_url", "bot_openid_metadata_url", "bot_token_issuer"
-    )
+    @field_validator(*_ADDRESSES)
     @classmethod
     def _is_https_or_loopback(cls, url: str) -> str:
         if url and not (url.startswith("https://") or (url.startswith("http://") and is_loopback(url))):
@@ -278,6 +304,14 @@ class Settings(BaseSettings):
         if self.public_url and not is_loopback(self.public_url):
             raise ValueError("DANGEROUSLY_ALLOW_UNAUTHENTICATED needs PUBLIC_URL on loopback, or none")
         return self
+
+
+def _is_address(url: str) -> bool:
+    """Whether it has a host and, at most, a port and a path."""
+    try:
+        return bool(_ADDRESS.fullmatch(url)) and urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 def secret_folders() -> list[Path]:

@@ -51,7 +51,7 @@ class KeySource:
         """What an administrator has to look at when the keys are wrong."""
         if self.given:
             return "SECRET_KEYS"
-        return "KEY_VAULT_SECRET" if self.vault_secret else str(self.file)
+        return "KEY_VAULT_SECRET" if self.vault_secret else f"{self.file} (DATA_DIR)"
 
 
 async def load_keys(source: KeySource) -> list[str]:

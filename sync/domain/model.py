@@ -28,7 +28,7 @@ class CloudLinkAccount:
 
 
 class EditedMeanwhile(CloudLinkPresenceError):
-    """Another administrator changed the integration since it was shown: nothing was stored."""
+    """The integration was changed since it was shown: nothing was stored."""
 
 
 class NameTaken(CloudLinkPresenceError):

@@ -68,6 +68,7 @@ class PersonLine:
     ``mapping`` is the id of the further mapping that applies, empty for the integration's own; ``chosen_mapping``
     the one that an administrator chose by name. ``choices`` counts what administrators changed about this person;
     ``changed_by`` is the name of the last. ``integration`` is its name if the tenant has more than one, else empty.
+    ``read`` is what Teams was read to show of what is wished and applied; None if not known.
     """
 
     id: str
@@ -90,6 +91,7 @@ class PersonLine:
     changed_by: str = ""
     changed_at: datetime | None = None
     integration: str = ""
+    read: Shown | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,15 +174,13 @@ class PersonCard:
 class ExportedPerson:
     """A person as a line of a file. ``principal_name`` is their Teams user's, as last read from Entra ID.
 
-    ``read`` is what Teams was read to show of what is wished and applied, since ``read_at``; None if not known.
-    The next slice begins after ``key``.
+    ``read_at`` is since when Teams shows ``line.read``. The next slice begins after ``key``.
     """
 
     line: PersonLine
     key: tuple[str, str]
     teams_user_id: str = ""
     principal_name: str = ""
-    read: Shown | None = None
     read_at: datetime | None = None
 
 

@@ -264,8 +264,13 @@ class Editor:
         facts: Mapping[str, Any],
         by: Actor,
     ) -> Integration:
-        """Store ``values`` as the next revision and record the act under the name the integration had before."""
+        """Store ``values`` as the next revision and record the act under the name the integration had before.
+
+        Nothing is stored or recorded when they are the ones before.
+        """
         subject = Subject(before.owner_tenant, before.id, before.name)
+        if all(getattr(before, name) == value for name, value in values.items()):
+            return before
         await check_moved(session, before, values)
         edited = await integrations.update_if_unchanged(session, before, before.revision, values)
         if edited is None:

@@ -176,6 +176,8 @@ class MappingEditor:
         async with self._audit.attempt(Act.MAPPING, by, subject, facts), self._database.writing() as session:
             before = await owned(session, subject.owner_tenant, subject.id, revision, lock=True)
             now, wanted = _edited(before, edit)
+            if wanted == now:
+                return integration_view(before), 0
             values: dict[str, Any] = {"mapping": dict(wanted.own), "further": stored_of(wanted.further)}
             if is_rearranged := (now.choosing, now.at_rest) != (wanted.choosing, wanted.at_rest):
                 values["scope_pending"] = True

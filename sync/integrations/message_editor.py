@@ -34,6 +34,8 @@ class MessageEditor:
             self._database.writing() as session,
         ):
             before = await owned(session, owner_tenant, integration_id, revision, lock=True)
+            if before.status_texts == stored:
+                return integration_view(before)
             edited = await integrations.update_if_unchanged(session, before, revision, {"status_texts": stored})
             if edited is None:
                 raise EditedMeanwhile(integration_id)

@@ -44,6 +44,8 @@ class ScheduleEditor:
             self._database.writing() as session,
         ):
             before = await owned(session, owner_tenant, integration_id, revision, lock=True)
+            if before.schedule == stored:
+                return integration_view(before)
             edited = await integrations.update_if_unchanged(session, before, revision, {"schedule": stored})
             if edited is None:
                 raise EditedMeanwhile(integration_id)

@@ -11,7 +11,7 @@ from core.text import searchable
 from storage.queries import history, integrations
 from storage.queries.health import problems
 from storage.queries.people import directory_people, mapping, sent_changes
-from storage.queries.people.directory_people import PeopleQuery
+from storage.queries.people.directory_people import PeopleQuery, PersonRead
 from storage.queries.people.hidden import hidden_by
 from storage.tables.columns import UNSURE
 from storage.tables.effects import ReadBack
@@ -117,7 +117,7 @@ class Roster:
         shown, _ = await self._read_back(integration_id, user_id)
         async with self._database.session() as session:
             person = await _person(session, integration_id, person_id)
-            (line,) = _lines([person], await integrations.list_owned(session, owner_tenant))
+            (line,) = _lines([(person, None)], await integrations.list_owned(session, owner_tenant))
             return PersonCard(
                 line=line,
                 devices=await _devices(session, person),
@@ -169,7 +169,8 @@ class Roster:
         """The people who are this user of the tenant, in its own integrations."""
         async with self._database.session() as session:
             rows = await directory_people.of_teams_user(session, tenant, user_id)
-            return [*_lines(rows, await integrations.list_owned(session, tenant))]
+            own = await integrations.list_owned(session, tenant)
+        return [*_lines([(row, None) for row in rows], own)]
 
     async def _read_back(self, integration_id: str, user_id: str | None) -> tuple[Shown | None, SyncError | None]:
         if not user_id:
@@ -192,7 +193,7 @@ class Roster:
         ours = [each for each in sharing if each.owner_tenant == integration.owner_tenant]
         foreign = [each for each in sharing if each.owner_tenant != integration.owner_tenant]
         user_id = person.teams_user_id or ""
-        (line,) = _lines([person], await integrations.list_owned(session, integration.owner_tenant))
+        (line,) = _lines([(person, None)], await integrations.list_owned(session, integration.owner_tenant))
         return Facts(
             person=person,
             line=line,
@@ -220,17 +221,21 @@ def _shown_by(others: Sequence[Showing], owner_tenant: str) -> tuple[OtherPresen
     )
 
 
-def _lines(rows: Sequence[Person], own: Sequence[Integration]) -> tuple[PersonLine, ...]:
+def _lines(rows: Sequence[PersonRead], own: Sequence[Integration]) -> tuple[PersonLine, ...]:
     """The people of these integrations, which are named if there are several."""
     closed = {each.id for each in own if each.closed}
     names = {each.id: each.name for each in own} if len(own) > 1 else {}
     return tuple(
-        person_line(row, names.get(row.integration_id, ""), closed=row.integration_id in closed) for row in rows
+        person_line(row, names.get(row.integration_id, ""), read, closed=row.integration_id in closed)
+        for row, read in rows
     )
 
 
-def person_line(person: Person, integration: str = "", *, closed: bool = False) -> PersonLine:
+def person_line(
+    person: Person, integration: str = "", read: ReadBack | None = None, *, closed: bool = False
+) -> PersonLine:
     """Nothing is desired while the integration is ``closed`` by its schedule, or of who is not to be shown."""
+    current = _current(person, read)
     return PersonLine(
         id=person.id,
         integration_id=person.integration_id,
@@ -252,19 +257,23 @@ def person_line(person: Person, integration: str = "", *, closed: bool = False) 
         changed_by=person.changed_by_name,
         changed_at=person.changed_at,
         integration=integration,
+        read=Shown(current.availability, current.activity) if current else None,
     )
 
 
-def exported(person: Person, principal_name: str, read: ReadBack | None, *, closed: bool = False) -> ExportedPerson:
+def _current(person: Person, read: ReadBack | None) -> ReadBack | None:
     """What was read counts only for a presence that is applied, still wished, and was read since it is."""
     is_shown = person.applied is not None and person.applied == person.desired
-    current = read if read and is_shown and person.desired_at and read.at >= person.desired_at else None
+    return read if read and is_shown and person.desired_at and read.at >= person.desired_at else None
+
+
+def exported(person: Person, principal_name: str, read: ReadBack | None, *, closed: bool = False) -> ExportedPerson:
+    current = _current(person, read)
     return ExportedPerson(
-        line=person_line(person, closed=closed),
+        line=person_line(person, read=read, closed=closed),
         key=(person.search, person.id),
         teams_user_id=person.teams_user_id or "",
         principal_name=principal_name,
-        read=Shown(current.availability, current.activity) if current else None,
         read_at=current.at if current else None,
     )
 
@@ -339,7 +348,7 @@ async def _sent(session: AsyncSession, person: Person) -> tuple[SentChange, ...]
     return sent.read(found.get(person.id, []))
 
 
-def _nearest(candidates: Sequence[Person], words: str) -> list[Person]:
+def _nearest(candidates: Sequence[PersonRead], words: str) -> list[PersonRead]:
     """The few whose name, or a part of it, is most similar."""
 
     def similarity(person: Person) -> float:
@@ -347,4 +356,4 @@ def _nearest(candidates: Sequence[Person], words: str) -> list[Person]:
         parts = [name, *name.split()[:3], person.extension or ""]
         return max(SequenceMatcher(None, words, part).ratio() for part in parts)
 
-    return sorted(candidates, key=lambda person: -similarity(person))[:NEAREST]
+    return sorted(candidates, key=lambda row: -similarity(row[0]))[:NEAREST]

@@ -81,7 +81,7 @@ class Drills:
             clear=clear,
             moments=self._moments(rehearsal, status.worst_age),
             calls=calls,
-            names=tuple(person.name or person.address for person in people),
+            names=tuple(person.name or person.address for person, _ in people),
             alerted=sum(1 for one in recipients if one.is_reachable and not one.is_muted),
         )
 

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from app import bring_up_to_date, offer_claim
+from app import bring_up_to_date, offer_claim, warn_of_unreadable_files
 from core.http.server import CannotListen, listening
 from settings import Settings
 from tests.support.application import both_ports, running_app
@@ -134,6 +134,38 @@ async def test_an_address_of_another_machine_is_a_sentence(host: str, says: str)
     with pytest.raises(CannotListen, match=says):
         async with listening(web.Application(), host, 0):
             pass
+
+
+@pytest.mark.parametrize("command", ["serve", "migrate", "rotate-keys"])
+@pytest.mark.parametrize("is_file", [True, False], ids=["a file", "below a file"])
+def test_a_folder_that_cannot_be_used_is_named_with_its_setting(
+    is_file: bool, command: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    folder = tmp_path / "file" if is_file else tmp_path / "file/data"
+    code, output, errors = run_app(tmp_path, command, **SWITCH, DATA_DIR=str(folder))
+    assert (code, "Traceback" in output + errors) == (2, False)
+    assert f"DATA_DIR: {folder}:" in errors
+
+
+def test_a_database_that_cannot_be_opened_under_the_folder_is_named_with_its_setting(tmp_path: Path) -> None:
+    (tmp_path / "data/presence.db").mkdir(parents=True)
+    code, _, errors = run_app(tmp_path, **SWITCH)
+    assert (code, "DATA_DIR: The database does not answer" in errors) == (2, True)
+
+
+def test_files_that_are_not_there_yet_are_logged_with_their_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    missing = tmp_path / "missing"
+    with capture_logs() as logs:
+        for certificate, token in ((tmp_path / "file", missing), (tmp_path, tmp_path / "file")):
+            warn_of_unreadable_files(
+                Settings(_env_file=None, certificate_path=certificate, federated_token_file=token)
+            )
+    assert [(each["event"], each["setting"], each["path"]) for each in logs] == [
+        ("file_unreadable", "FEDERATED_TOKEN_FILE", str(missing)),
+        ("file_unreadable", "CERTIFICATE_PATH", str(tmp_path)),
+    ]
 
 
 def test_it_refuses_wrong_cloudlink_tables(tmp_path: Path) -> None:

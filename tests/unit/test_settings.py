@@ -74,6 +74,21 @@ def _id_of(name: re.Match[str]) -> str:
         ("host_credential_tenants", f"{ID}/{ID}/{ID}"),
         ("bot_token_issuer", "http://api.botframework.com"),
         ("public_url", '"https://bot.example"'),
+        ("public_url", "https://:443"),
+        ("public_url", "https:///path"),
+        ("public_url", "https://bot example"),
+        ("public_url", "https://bot.example "),
+        ("public_url", "https://bot.example?y=1"),
+        ("public_url", "https://bot.example/x#z"),
+        ("public_url", "https://user:sesame@bot.example"),
+        ("public_url", "https://user@bot.example"),
+        ("public_url", "https://bot.example:99999"),
+        ("public_url", "https://bot.example:"),
+        ("entra_url", "https://:443"),
+        ("graph_url", "https://user:sesame@graph.microsoft.com"),
+        ("cloudlink_url", "https://{service}.api.mitel.io?x"),
+        ("bot_openid_metadata_url", "https://:443"),
+        ("bot_token_issuer", "https://api.botframework.com/#x"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_setting(setting: str, value: str) -> None:
@@ -92,6 +107,9 @@ def test_a_wrong_value_is_refused_with_its_setting(setting: str, value: str) -> 
         ("host_credential_tenants", f"{ID}/{ID}"),
         ("allowed_service_hosts", "smba.trafficmanager.net, *.teams.example, localhost, 127.0.0.1, [::1]"),
         ("graph_url", "https://graph.microsoft.com/"),
+        ("public_url", "https://bot.example:8443/presence/"),
+        ("public_url", "http://[::1]:3978"),
+        ("cloudlink_url", "http://127.0.0.1:3980/{service}"),
     ],
 )
 def test_a_right_value_is_taken(setting: str, value: str) -> None:
@@ -114,6 +132,21 @@ def test_a_dotenv_file_is_read(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("PORT=4000\nLOG_LEVEL=DEBUG\n")
     read = Settings(_env_file=tmp_path / ".env")
     assert (read.port, read.log_level) == (4000, "debug")
+
+
+def test_an_empty_setting_is_not_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the environment, in ``.env`` and in a file of secrets; what is set elsewhere counts then."""
+    nothing = settings().model_dump()
+    for name in Settings.model_fields:
+        monkeypatch.setenv(name.upper(), "")
+    assert settings().model_dump() == nothing
+    (tmp_path / ".env").write_text("PORT=4000\nCERTIFICATE_PATH=\nDATA_DIR=\n")
+    (tmp_path / "certificate_path").write_text("\n")
+    (tmp_path / "bot_app_password").write_text("from a file")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    read = Settings(_env_file=tmp_path / ".env")
+    assert (read.port, read.certificate_path, read.data_dir) == (4000, None, Path("data"))
+    assert read.bot_app_password.get_secret_value() == "from a file"
 
 
 @pytest.mark.parametrize("url", ["http://graph.example", "http://127.0.0.1.evil.example", "ftp://127.0.0.1"])

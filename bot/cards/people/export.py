@@ -31,7 +31,7 @@ def line(texts: Texts, person: ExportedPerson) -> list[str]:
         texts(f"line.{one.line}"),
         from_us(texts, one.desired),
         from_us(texts, one.shown),
-        state_of(texts, person.read.activity) if person.read else "",
+        state_of(texts, one.read.activity) if one.read else "",
         _time(person.read_at),
         _left_out(texts, one),
         _yes(texts, one.excluded),

@@ -34,7 +34,9 @@ def state(texts: Texts, line: PersonLine) -> str:
     """One line about a person: both sides, or why nothing is shown."""
     if hidden := hidden_word(line):
         return texts(f"people.{hidden}")
-    both = texts("people.both", line=texts(f"line.{line.line}"), shown=from_us(texts, line.shown))
+    read = line.read.activity if line.read else ""
+    shown = state_of(texts, read) if read else from_us(texts, line.shown)
+    both = texts("people.both", line=texts(f"line.{line.line}"), shown=shown)
     if line.left_out is Unmatched.SHARED_EXTENSION and line.is_matched:
         return f"{both} · {texts(f'unmatched.{line.left_out}')}"
     if line.left_out:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, String, and_, bindparam, false, func, literal, not_, or_, tuple_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import Select
 
 from storage.database import for_update
 from storage.queries.people.hidden import can_be_shown, is_shown
-from storage.queries.people.people import within
+from storage.queries.people.people import on_the_phone, within
 from storage.tables.directory import DirectoryUser
 from storage.tables.effects import ReadBack
 from storage.tables.integrations import Integration
@@ -31,6 +32,16 @@ _ONE = select(Person).where(
     col(Person.gone).is_(False),
 )
 _ONE_LOCKED = for_update(_ONE)
+
+
+PersonRead = tuple[Person, ReadBack | None]
+"""A person, and what Teams was read to show of them."""
+
+_READ = select(Person, ReadBack).outerjoin(ReadBack, col(ReadBack.person_id) == col(Person.id))
+
+
+async def _read(session: AsyncSession, query: Select[Person, ReadBack]) -> list[PersonRead]:
+    return list((await session.exec(query)).all())
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +64,17 @@ class PeopleQuery:
 
 async def page(
     session: AsyncSession, integration_ids: Collection[str], query: PeopleQuery, limit: int
-) -> tuple[list[Person], bool, bool]:
+) -> tuple[list[PersonRead], bool, bool]:
     """At most ``limit`` people in order, and whether there are others before and after them."""
     mark = await _mark(session, integration_ids, query.before or query.after)
     backwards = bool(mark and query.before)
     key = (col(Person.search), col(Person.id))
-    wanted = select(Person).where(*_where(integration_ids, query))
+    wanted = _READ.where(*_where(integration_ids, query))
     if mark:
         place = tuple_(*key) < mark if backwards else tuple_(*key) > mark
         wanted = wanted.where(place)
     wanted = wanted.order_by(*(column.desc() if backwards else column for column in key)).limit(limit + 1)
-    rows = list((await session.exec(wanted)).all())
+    rows = await _read(session, wanted)
     is_more, rows = len(rows) > limit, rows[:limit]
     return (rows[::-1], is_more, True) if backwards else (rows, mark is not None, is_more)
 
@@ -133,7 +144,7 @@ def _where(integration_ids: Collection[str], query: PeopleQuery) -> list[ColumnE
 def _filtered(query: PeopleQuery) -> list[ColumnElement[bool]]:
     match query.filter:
         case "on_the_phone":
-            return [col(Person.desired).is_not(None), col(Person.line).in_(query.talking)]
+            return [on_the_phone(query.talking)]
         case "left_out":
             unmatched = or_(col(Person.unmatched).is_not(None), col(Person.teams_user_id).is_(None))
             return [or_(unmatched, col(Person.refusal) != "", not_(is_shown()))]
@@ -151,19 +162,21 @@ def _filtered(query: PeopleQuery) -> list[ColumnElement[bool]]:
     return []
 
 
-async def with_extension(session: AsyncSession, integration_ids: Collection[str], extension: str) -> list[Person]:
+async def with_extension(
+    session: AsyncSession, integration_ids: Collection[str], extension: str
+) -> list[PersonRead]:
     """Those who own the extension or were seen there, at most a few."""
     seen = select(Endpoint.person_id).where(
         col(Endpoint.integration_id).in_(integration_ids), Endpoint.extension == extension
     )
     own = and_(col(Person.integration_id).in_(integration_ids), col(Person.extension) == extension)
-    query = select(Person).where(or_(own, col(Person.id).in_(seen)), col(Person.gone).is_(False))
-    return list((await session.exec(query.order_by(col(Person.search), col(Person.id)).limit(PIECE * 2))).all())
+    query = _READ.where(or_(own, col(Person.id).in_(seen)), col(Person.gone).is_(False))
+    return await _read(session, query.order_by(col(Person.search), col(Person.id)).limit(PIECE * 2))
 
 
 async def candidates(
     session: AsyncSession, integration_ids: Collection[str], words: Collection[str]
-) -> list[Person]:
+) -> list[PersonRead]:
     """Whom these words may mean: some who share their first letters, or else their last ones, or else any.
 
     Or else some who have a word that begins with the same letter.
@@ -177,12 +190,11 @@ async def candidates(
     same = [literal(" ").concat(col(Person.search)).contains(letter, autoescape=True) for letter in begins]
     for enough in (and_(*first), and_(*last), or_(*first, *last), or_(*same)):
         query = (
-            select(Person)
-            .where(col(Person.integration_id).in_(integration_ids), col(Person.gone).is_(False), enough)
+            _READ.where(col(Person.integration_id).in_(integration_ids), col(Person.gone).is_(False), enough)
             .order_by(col(Person.search), col(Person.id))
             .limit(CANDIDATES)
         )
-        if found := list((await session.exec(query)).all()):
+        if found := await _read(session, query):
             return found
     return []
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Executable, and_, bindparam, case, func, or_, update
+from sqlalchemy import BindParameter, ColumnElement, Executable, and_, bindparam, case, func, or_, update
 from sqlalchemy import select as columns
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -286,6 +286,11 @@ REFUSED = "refused"
 """The reason of those whom Teams refuses, besides those in ``Person.unmatched`` and those of ``hidden``."""
 
 
+def on_the_phone(in_a_call: Collection[str] | BindParameter[str]) -> ColumnElement[bool]:
+    """Who talks, whether Teams may show it or not; ``in_a_call`` names the lines that count as a call."""
+    return and_(col(Person.desired).is_not(None), col(Person.line).in_(in_a_call))
+
+
 def _number(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
     """Of how many all conditions are true."""
     return func.count(case((and_(*conditions), 1)))
@@ -301,7 +306,7 @@ def _counted() -> Executable:
         columns(
             *groups,
             func.count(),
-            _number(matched, col(Person.line).in_(bindparam("in_a_call", expanding=True))),
+            _number(on_the_phone(bindparam("in_a_call", expanding=True))),
             _number(_differs(), reaches_teams, col(Person.due_at).is_not(None), col(Person.refusal) == ""),
             _number(desired.is_not(None)),
             _number(desired == col(Person.applied)),
@@ -315,7 +320,7 @@ _COUNTED = _counted()
 
 
 async def counts(session: AsyncSession, integration_id: str, in_a_call: Collection[str]) -> Counts:
-    """``in_a_call`` names the lines that count as a call."""
+    """``in_a_call`` as for ``on_the_phone``."""
     found = await read_rows(session, _COUNTED, integration_id=integration_id, in_a_call=[*in_a_call])
     present = [row for is_gone, *row in found if not is_gone]
     can_be_shown = [numbers for is_matched, why, *numbers in present if is_matched and why is None]

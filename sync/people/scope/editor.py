@@ -78,6 +78,8 @@ class ScopeEditor:
         subject, facts = Subject(owner_tenant, integration_id), _facts(wanted)
         async with self._audit.attempt(Act.SCOPE, by, subject, facts), self._database.writing() as session:
             before = await owned(session, owner_tenant, integration_id, revision, lock=True)
+            if before.scope == wanted.as_json():
+                return
             values = {"scope": wanted.as_json(), "scope_pending": True}
             edited = await integrations.update_if_unchanged(session, before, revision, values)
             if edited is None:

@@ -349,7 +349,7 @@ async def test_a_typed_command_that_failed_can_be_tried_again_by_a_button(chat: 
     chat.integrations.errors["status"] = ServiceUnavailable(Fault.GRAPH_THROTTLED)
     card = await chat.say("estado")
     del chat.integrations.errors["status"]
-    assert "of 27 people matched" in words(await chat.press(card, "command.status"))
+    assert "of 27 people can be shown" in words(await chat.press(card, "command.status"))
 
 
 async def test_turns_of_one_person_are_queued_and_those_of_others_are_not(chat: Chat) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import event
 from storage.flow import queries
 from storage.queries import integrations
 from storage.queries.people import directory, directory_people, imports, people
+from storage.queries.people.directory_people import PeopleQuery
 from storage.tables.imports import PeopleImport, PeopleImportLine
 from storage.tables.people import Call, Endpoint
 from tests.support.clocks import NOON
@@ -98,13 +99,15 @@ async def test_counts(tmp_path: Path) -> None:
             assert counts == people.Counts(
                 people=5,
                 matched=2,
-                in_a_call=4,
+                in_a_call=5,
                 waiting=1,
                 shown=1,
                 missing=1,
                 left_out={"not_found": 1, "refused": 1, "excluded": 1},
             )
             assert await people.count_shown(session, "i1") == 1
+            on_the_phone = PeopleQuery(filter="on_the_phone", talking=["on_call"])
+            assert await directory_people.count(session, ["i1"], on_the_phone) == counts.in_a_call
 
 
 async def test_people_on_the_phone_are_polled_first_and_unmatched_ones_not_at_all(tmp_path: Path) -> None:

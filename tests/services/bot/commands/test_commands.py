@@ -161,7 +161,7 @@ async def test_status_in_words(chat: Chat) -> None:
     for expected in (
         "Presence sync is running",
         f"✅{NBSP}Mitel CloudLink",
-        "of 27 people matched",
+        "of 27 people can be shown",
         "parked × 4",
     ):
         assert expected in said

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import date, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -23,13 +23,19 @@ from sync.domain.model import (
     EditedMeanwhile,
     ExpirySource,
     NameTaken,
+    Rule,
+    RuleKind,
     TeamsApp,
     TeamsCheck,
     TooManyIntegrations,
     UnknownIntegration,
 )
+from sync.domain.presence import LineState
+from sync.domain.schedule import Period, Schedule
 from sync.integrations.service import IntegrationService
 from sync.operations import Operations
+from sync.people.scope.rules import Scope, ScopeMode
+from sync.presence.mapping import QUIET, chosen_by
 from tests.support.bot.fake_operations import real_operations
 from tests.support.clocks import NOON
 from tests.support.services.fake_services import FakeServiceClients, context_of
@@ -42,6 +48,10 @@ ADA = Actor("ada", "Ada Example")
 ACCOUNT = CloudLinkAccount("eu", "42", "reader", "cloudlink-s3cret")
 APP = TeamsApp("entra", "app", "teams-s3cret")
 REFUSED = CredentialsWrong(Fault.GRAPH_CONSENT_MISSING, permissions="User.Read.All")
+
+DAY = date(2027, 1, 31)
+ALL_WEEK = Schedule("UTC", ((Period(time(9), time(18)),),) * 7)
+NIGHT_SHIFT = Scope(ScopeMode.ONLY, (Rule(RuleKind.EXTENSIONS, "200-299"),))
 
 Operation = Callable[[Operations, str, int], Awaitable[object]]
 """On the integration of this id, begun at this revision."""
@@ -83,6 +93,31 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
         clients = FakeServiceClients()
         context = context_of(database, clients)
         yield Site(database, context, clients, real_operations(context, ENCRYPTION))
+
+
+SAVES: dict[Act, Operation] = {
+    Act.RENAME: CHANGES[Act.RENAME],
+    Act.EDIT_TEAMS: lambda operations, name, at: operations.editor.edit_teams(
+        "t1", name, at, replace(APP, client_id="app 2", client_secret="" if at > 1 else "s3cret"), DAY, ADA
+    ),
+    Act.MAPPING: lambda operations, name, at: operations.mappings.save(
+        "t1", name, at, {**chosen_by({}), **QUIET}, ADA
+    ),
+    Act.SCHEDULE: lambda operations, name, at: operations.schedules.save("t1", name, at, ALL_WEEK, ADA),
+    Act.STATUS_TEXT: lambda operations, name, at: operations.messages.save(
+        "t1", name, at, {LineState.ON_CALL: "On the phone"}, ADA
+    ),
+    Act.SCOPE: lambda operations, name, at: operations.scopes.save("t1", name, at, NIGHT_SHIFT, ADA),
+}
+
+
+@pytest.mark.parametrize("act", SAVES)
+async def test_a_save_that_changes_nothing_makes_no_other_form_outdated(site: Site, act: Act) -> None:
+    """It is no new revision, and nothing that was done."""
+    await SAVES[act](site.operations, "i1", 1)
+    await SAVES[act](site.operations, "i1", 2)
+    assert (await read_integration(site.database)).revision == 2
+    assert [each[0] for each in await site.acts()] == [act.value]
 
 
 @pytest.mark.parametrize("act", CHANGES)

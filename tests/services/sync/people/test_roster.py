@@ -10,11 +10,13 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlmodel import SQLModel
 
+from bot.cards.people.words import state
 from core.text import searchable
 from storage.database import Database
 from storage.encryption import Encryption
 from storage.queries.people import people
 from storage.queries.people.directory_people import PeopleQuery
+from storage.tables.effects import ReadBack
 from storage.tables.people import Call, Endpoint, Person
 from sync.audit import Act, AuditLog, Subject
 from sync.credentials.store import CredentialStore
@@ -27,6 +29,7 @@ from sync.people.roster import PAGE, Roster
 from sync.presence.reader import PresenceReader
 from sync.problems import health
 from sync.teams.quota import Quota, QuotaLedger
+from tests.support.bot.texts import EN
 from tests.support.clocks import NOON, FakeClock
 from tests.support.services.fake_services import FakeServiceClients, context_of
 from tests.support.storage.stores import empty_store, integration, person, read_integration, stored, with_secrets
@@ -129,6 +132,22 @@ async def test_a_page_has_ten_people(tmp_path: Path) -> None:
     async with bench(tmp_path, *(person(f"p{number:02}") for number in range(PAGE + 1))) as at:
         page = await at.roster.page("t1", "i1", PeopleQuery())
         assert (len(page.people), page.has_before, page.has_after) == (10, False, True)
+
+
+async def test_a_list_has_what_teams_was_read_to_show_of_what_is_applied(tmp_path: Path) -> None:
+    shown = {**TALKING, "applied": CALL}
+    later = {**shown, "desired_at": NOON + timedelta(minutes=1)}
+    everyone = (person("a", **shown), person("b", **later), person("c", **TALKING), person("d", **shown))
+    read = [ReadBack(person_id=key, availability="DoNotDisturb", activity="DoNotDisturb", at=NOON) for key in "abc"]
+    async with bench(tmp_path, *everyone) as at:
+        await stored(at.database, *read)
+        found = (await at.roster.page("t1", "i1", PeopleQuery())).people
+        assert [line.read for line in found] == [Shown("DoNotDisturb", "DoNotDisturb"), None, None, None]
+        assert [state(EN, line) for line in found[:2]] == [
+            "Phone: on a call · Teams: Do not disturb",
+            "Phone: on a call · Teams: In a call",
+        ]
+        assert (await at.roster.find("t1", "a@example.com")).people == found[:1]
 
 
 async def test_a_card_has_the_devices_with_their_calls_and_what_teams_shows(tmp_path: Path) -> None:
