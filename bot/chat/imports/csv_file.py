@@ -17,6 +17,7 @@ MAX_LINES = 150_000
 MAX_LINE = 20_000
 """Characters of a line."""
 
+MAX_NAMED = 3
 SLICE = 1000
 """Lines of the file that are read at a time."""
 
@@ -112,9 +113,18 @@ def _header(lines: Iterator[str], names: Names) -> tuple[int, list[str], str]:
             allowed = line.strip('\r\n "')[-1]
         elif bare:
             found = [([names.get(_key(cell), "") for cell in _cells(line, each)], each) for each in allowed]
-            best = max(found, key=lambda pair: len(set(pair[0]) - {""}))
-            return read, *best
+            header, separator = max(found, key=lambda pair: len(set(pair[0]) - {""}))
+            _check_unique(header, _cells(line, separator))
+            return read, header, separator
     raise FileRefused(FileFault.EMPTY)
+
+
+def _check_unique(header: Sequence[str], titles: Sequence[str]) -> None:
+    """Raises ``FileRefused`` with the titles of a column that is there more than once: none is the right one."""
+    twice = next((column for column in header if column and header.count(column) > 1), "")
+    if twice:
+        written = [visible(title) for title, column in zip(titles, header, strict=True) if column == twice]
+        raise FileRefused(FileFault.COLUMN_TWICE, ", ".join(written[:MAX_NAMED]))
 
 
 def _cells(line: str, separator: str) -> list[str]:
@@ -140,7 +150,7 @@ def _wish(number: int, header: Sequence[str], cells: Sequence[str]) -> Wish:
         return Wish(number, fault=LineFault.TOO_MANY_CELLS)
     found: dict[str, str] = {}
     for column, cell in zip(header, cells, strict=False):
-        if column and column not in found:
+        if column:
             if FORMULA.match(written := without_secrets(visible(cell))):
                 return Wish(number, fault=LineFault.FORMULA, detail=written)
             found[column] = written[1:].strip() if written.startswith("'") else written

@@ -16,6 +16,7 @@ class FileFault(StrEnum):
     NOT_TEXT = "not_text"
     NO_PERSON = "no_person"
     NO_WISH = "no_wish"
+    COLUMN_TWICE = "column_twice"
     QUOTES = "quotes"
     LINE_TOO_LONG = "line_too_long"
     TOO_MANY_LINES = "too_many_lines"
@@ -26,7 +27,7 @@ class FileFault(StrEnum):
 
 
 class FileRefused(CloudLinkPresenceError):
-    """``fault`` says why; ``detail`` is a line's number or a limit, if that is part of it."""
+    """``fault`` says why; ``detail`` is a line's number, a limit or titles, if that is part of it."""
 
     def __init__(self, fault: FileFault, detail: str = "") -> None:
         super().__init__(fault)

@@ -55,6 +55,10 @@ def test_lines_have_the_numbers_that_an_editor_shows() -> None:
     ]
 
 
+def test_columns_that_are_not_read_may_have_the_same_title() -> None:
+    assert [wish.name for wish in read("Comment,Name,Comment,Excluded\nx,Ana,y,yes\n")] == ["Ana"]
+
+
 def test_a_column_that_is_missing_wishes_nothing() -> None:
     (wish,) = read("Extension,Comment,Matched by hand\n2001,=1,\n")
     assert (wish.extension, wish.excluded, wish.account, wish.by_hand) == ("2001", None, "", False)
@@ -95,6 +99,9 @@ def test_a_formula_is_no_value(cell: str, fault: LineFault | None) -> None:
         (b"ana@example.com\n", FileFault.NO_PERSON, ""),
         (b"Excluded\nyes\n", FileFault.NO_PERSON, ""),
         (b"Address\nana@example.com\n", FileFault.NO_WISH, ""),
+        (b"Name,Excluded,name\nAna,yes,Gil\n", FileFault.COLUMN_TWICE, "Name, name"),
+        ("Endereço;Address;Excluded\na@b.example;;yes\n".encode(), FileFault.COLUMN_TWICE, "Endereço, Address"),
+        (b"sep=;\nName;Excluded;Excluded\nAna;yes;no\n", FileFault.COLUMN_TWICE, "Excluded, Excluded"),
         (b'Name,Excluded\nAna,yes\n"Gil,no\n', FileFault.QUOTES, "3"),
         (b'Name,Excluded\nAna,yes\n"Gil"x,no\n', FileFault.QUOTES, "3"),
         (b'Name,Excluded\n"' + b"x\n" * 100_000, FileFault.TOO_MANY_LINES, "6"),
