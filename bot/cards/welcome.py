@@ -17,13 +17,17 @@ LANGUAGES = {Language.ENGLISH: "English", Language.PORTUGUESE: "Português"}
 
 @dataclass(frozen=True, slots=True)
 class Existing:
-    """An integration as the welcome tells of it: ``shown`` of ``people`` are shown in Teams."""
+    """An integration as the welcome tells of it: ``shown`` of ``people`` are shown in Teams.
+
+    With ``is_scoped`` the scope leaves out others.
+    """
 
     name: str
     enabled: bool
     has_problem: bool
     shown: int
     people: int
+    is_scoped: bool = False
 
 
 def welcome(texts: Texts, existing: Sequence[Existing] = (), more: int = 0) -> Card:
@@ -65,7 +69,8 @@ def _state(texts: Texts, one: Existing) -> tuple[str, str, str]:
     if one.has_problem:
         return "⚠️", capped(one.name), texts("welcome.has_problem")
     shown, people = texts.number(one.shown), texts.number(one.people)
-    return "✅", capped(one.name), texts("welcome.running", shown=shown, people=people)
+    key = "welcome.running.scope" if one.is_scoped else "welcome.running"
+    return "✅", capped(one.name), texts(key, shown=shown, people=people)
 
 
 def refused(texts: Texts, administrators: Sequence[str]) -> Card:

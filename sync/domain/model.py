@@ -381,6 +381,11 @@ class Status:
     day: tuple[Hour, ...] = ()
     answered: Mapping[Service, datetime] = field(default_factory=dict)
 
+    @property
+    def in_scope(self) -> int:
+        """Of ``people``, those whom the scope does not leave out."""
+        return self.people - dict(self.not_shown).get(Unmatched.OUTSIDE, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Probe:

@@ -206,7 +206,8 @@ def _since(texts: Texts, view: StatusView) -> list[str]:
 
 def _figures(texts: Texts, status: Status, faults: Sequence[_Problem]) -> CardElement:
     """Who is on the phone is not known without CloudLink, and not followed while presence is not enabled."""
-    matched = (texts.plural("status.matched", status.people), texts.number(status.matched))
+    key = "status.matched" if status.in_scope == status.people else "status.matched.scope"
+    matched = (texts.plural(key, status.in_scope), texts.number(status.matched))
     is_known = all(fault.service is not Service.CLOUDLINK for fault in faults)
     if not (status.integration.enabled and is_known):
         return tiles(matched)

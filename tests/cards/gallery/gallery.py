@@ -122,6 +122,8 @@ def _meeting(texts: Texts) -> Iterator[tuple[str, Card]]:
     }
     groups = [(group, [lines[key] for key in keys if key in lines]) for group, keys in GROUPS.items()]
     yield "welcome", welcome.welcome(texts)
+    scoped = Existing("Porto office", True, False, 3, 3, is_scoped=True)
+    yield "welcome_scoped", welcome.welcome(texts, [scoped])
     running = [Existing("Porto office", True, False, 87, 92), Existing(LONG, True, True, 0, 14_000)]
     yield "welcome_existing", welcome.welcome(texts, [*running, Existing("Lisbon", False, False, 3, 4)], more=2)
     yield "help", help_cards.help_card(texts, [(key, each[:LINES]) for key, each in groups], more=True)
@@ -260,6 +262,7 @@ def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
     )
     for freshness in Freshness:
         yield f"status_{freshness}", _status(texts, [None, None, None], freshness=freshness)
+    yield "status_scoped", _status(texts, [None, None, None], many=SCOPED)
     yield "status_waiting", _status(texts, [None, None, None], many=WAITING)
     yield "status_read_back", _status(texts, [None, None, None], many=MANY)
     yield "status_read_back_all", _status(texts, [None, None, None], many=replace(MANY, proof=PROOF))
@@ -335,6 +338,7 @@ class Figures:
 ANSWERED = {Service.CLOUDLINK: NOW - timedelta(minutes=4), Service.GRAPH: NOW - timedelta(minutes=9)}
 FEW = Figures(25, 3, 0, Proof(NOW, 3, 3), Delay(0.14, 0.42, 88))
 WAITING = replace(FEW, in_a_call=4, waiting=1, proof=Proof(NOW))
+SCOPED = replace(FEW, matched=3, left_out=((Unmatched.OUTSIDE, 24), (Unmatched.NOT_FOUND, 1)))
 MANY = Figures(400, 88, 0, SEEN, Delay(0.14, 0.42, 1_240))
 
 

@@ -21,6 +21,7 @@ from sync.domain.model import (
     Service,
     ServiceHealth,
     Status,
+    Unmatched,
 )
 from tests.cards.gallery.gallery import integration
 from tests.cards.gallery.notice import samples
@@ -293,3 +294,10 @@ def test_the_list_of_integrations_says_too_that_a_refusal_is_being_checked() -> 
     card = listing.one(EN, status(ServiceUnavailable(Fault.ENTRA_SECRET_EXPIRED)), NOW)
     assert f"{EN('service.entra')}: {EN('health.checking')}" in words(card)
     assert "expires in" not in words(card)
+
+
+def test_who_is_matched_is_counted_among_those_in_the_scope() -> None:
+    shown = replace(status(), people=28, matched=3, not_shown=((Unmatched.OUTSIDE, 24),))
+    assert EN.plural("status.matched.scope", 4) in words(made(shown))
+    everyone = replace(shown, not_shown=((Unmatched.NOT_FOUND, 25),))
+    assert EN.plural("status.matched", 28) in words(made(everyone))
