@@ -122,13 +122,14 @@ _AT_SECRETS = frozenset(
         Fault.SECRET_UNREADABLE,
         Fault.ENTRA_CERTIFICATE_UNKNOWN,
         Fault.ENTRA_CERTIFICATE_EXPIRED,
-        Fault.ENTRA_CERTIFICATE_UNREADABLE,
         Fault.ENTRA_FEDERATION_UNKNOWN,
-        Fault.ENTRA_FEDERATION_UNREADABLE,
         Fault.ENTRA_HOST_NOT_ALLOWED,
     }
 )
 """Faults that are fixed, or another credential is added, on the application's page of certificates and secrets."""
+
+_ON_THE_HOST = frozenset({Fault.ENTRA_CERTIFICATE_UNREADABLE, Fault.ENTRA_FEDERATION_UNREADABLE})
+"""Faults of the server's own settings: no page in Azure fixes or explains them."""
 
 _ENTERPRISE_APPLICATION = frozenset(
     {Fault.ENTRA_APP_DISABLED, Fault.ENTRA_ASSIGNMENT_REQUIRED, Fault.ENTRA_SERVICE_DISABLED}
@@ -150,13 +151,15 @@ def form_error(error: SyncError, texts: Texts, links: Links, client_id: str = ""
     )
 
 
-def fault_link(error: SyncError, texts: Texts, links: Links, client_id: str = "") -> Link:
-    """The page where this fault can be fixed or, if there is none, is explained.
+def fault_link(error: SyncError, texts: Texts, links: Links, client_id: str = "") -> Link | None:
+    """The page where this fault can be fixed or, if there is none, is explained; None if it is fixed on the server.
 
     For consent the permissions page: ``/adminconsent`` ends in AADSTS500113 where there is no redirect URI.
     """
     if error.fault is Fault.SECRET_UNREADABLE and error.context.get("service") == Service.CLOUDLINK:
         return Link(texts("link.cloudlink_guide"), links.cloudlink_guide)
+    if error.fault in _ON_THE_HOST:
+        return None
     if error.fault in _AT_SECRETS:
         return _in_registration(texts, links, "link.secrets", client_id, "Credentials")
     match error.fault:

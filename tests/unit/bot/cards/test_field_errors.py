@@ -46,6 +46,11 @@ def test_the_link_leads_to_where_the_fault_is_fixed(fault: Fault, url: str) -> N
     assert link.url == url
 
 
+@pytest.mark.parametrize("fault", [Fault.ENTRA_CERTIFICATE_UNREADABLE, Fault.ENTRA_FEDERATION_UNREADABLE])
+def test_what_is_fixed_on_the_server_has_no_link(fault: Fault) -> None:
+    assert said(fault).link is None
+
+
 @pytest.mark.parametrize(
     ("service", "url"), [("cloudlink", LINKS.cloudlink_guide), ("entra", LINKS.registration(CLIENT, "Credentials"))]
 )
