@@ -88,6 +88,17 @@ OUTAGES = frozenset(
 )
 """The faults of ``ServiceUnavailable``; all others are refusals."""
 
+REPLACES_SECRET = frozenset(
+    {
+        Fault.ENTRA_SECRET_WRONG,
+        Fault.ENTRA_SECRET_IS_ID,
+        Fault.ENTRA_SECRET_EXPIRED,
+        Fault.ENTRA_SECRET_MISSING,
+        Fault.SECRET_UNREADABLE,
+    }
+)
+"""The faults that a new client secret fixes."""
+
 CERTAIN = frozenset(
     {
         Fault.SECRET_UNREADABLE,

@@ -18,6 +18,7 @@ from storage.tables.integrations import Integration
 from storage.tables.notices import Notice
 from storage.tables.problems import Problem
 from storage.tables.rotations import Rotation
+from sync.domain.errors import REPLACES_SECRET
 from sync.domain.model import BOT, CredentialKind, Service
 from sync.domain.rotation import RotationKind, RotationStep
 from sync.problems.digests import Period, Wish, period_due
@@ -306,8 +307,8 @@ def _incident_resolution(given: PlanInput, incidents: Sequence[Incident], notice
     incident = next((one for one in incidents if one.id == original_stage(notice.stage)), None)
     if incident and not is_resolved(incident, given.now):
         return None
-    rotation = _rotation_since(given, notice)
-    if rotation and notice.facts.get("service") == Service.ENTRA:
+    is_of_secret = notice.facts["service"] == Service.ENTRA and notice.facts["fault"] in REPLACES_SECRET
+    if is_of_secret and (rotation := _rotation_since(given, notice)):
         return _by_rotation(given, notice, rotation)
     ended_at = incident.ended_at if incident and incident.ended_at else given.now
     return Resolution(notice, "healed", "", ended_at)

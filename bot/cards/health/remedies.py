@@ -7,19 +7,8 @@ from microsoft_teams.cards.core import Action
 from bot.cards.field_errors import FormError
 from bot.cards.parts import button, open_link
 from bot.languages import Texts
-from sync.domain.errors import OUTAGES, CredentialsWrong, Fault, SyncError
+from sync.domain.errors import OUTAGES, REPLACES_SECRET, CredentialsWrong, Fault, SyncError
 from sync.domain.model import Service, ServiceHealth
-
-REPLACES_SECRET = frozenset(
-    {
-        Fault.ENTRA_SECRET_WRONG,
-        Fault.ENTRA_SECRET_IS_ID,
-        Fault.ENTRA_SECRET_EXPIRED,
-        Fault.ENTRA_SECRET_MISSING,
-        Fault.SECRET_UNREADABLE,
-    }
-)
-"""The faults that a new client secret fixes."""
 
 CHANGES_IDS = frozenset({Fault.ENTRA_TENANT_UNKNOWN, Fault.ENTRA_CLIENT_UNKNOWN, Fault.ENTRA_REFUSED})
 CHANGES_CREDENTIAL = frozenset(

@@ -295,6 +295,25 @@ def test_a_new_secret_closes_all_notices_of_the_former_one_and_names_who_replace
     }
 
 
+@pytest.mark.parametrize(
+    ("changed", "how"),
+    [
+        ({"fault": "entra.secret_expired"}, "replaced"),
+        ({"fault": "secret.unreadable"}, "replaced"),
+        ({"fault": "entra.app_disabled"}, "healed"),
+        ({"fault": "entra.unreachable", "lasting": False}, "healed"),
+        ({"service": "cloudlink", "fault": "secret.unreadable"}, "healed"),
+    ],
+)
+def test_only_a_refused_secret_was_resolved_by_its_replacement(changed: dict[str, Any], how: str) -> None:
+    notices = sent(plan(given(problems=[problem(**changed)])))
+    ended = problem(**changed, healed_at=NOON + timedelta(hours=1))
+    made = plan(
+        given(problems=[ended], notices=notices, rotations=[rotation()], now=NOON + timedelta(hours=2)),
+    )
+    assert [resolution.how for resolution in made.resolved] == [how]
+
+
 def test_a_corrected_date_closes_the_notice_as_changed() -> None:
     notices = sent(plan(given(integration=expiring(7))))
     act = HistoryEntry(
