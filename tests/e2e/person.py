@@ -31,6 +31,9 @@ COUNT_SOCKETS = """{
 ARE_CONNECTED = "() => window.openSockets === 2"
 """The window's two sockets: the conversations' messages, and the log."""
 
+TO_THE_END = "(element) => { element.style.scrollMargin = '16px'; element.scrollIntoView({ block: 'end' }) }"
+"""Scrolls so that what follows an element is out of sight."""
+
 TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 AT_REST = """async () => {
@@ -147,11 +150,14 @@ class Person:
         await self._chat.route(INSTALLATION, lambda route: route.fulfill(status=200))
         await _open(self._chat, self._chat.url)
 
-    async def captures_chat(self, name: str, showing: str = "") -> None:
-        """The window as it is, or scrolled to where ``showing`` is visible."""
+    async def captures_chat(self, name: str, showing: str = "", down_to: str = "") -> None:
+        """The window as it is, or scrolled to where ``showing`` is visible, or the button ``down_to`` is last."""
         if showing:
             await self._chat.bring_to_front()
             await self._chat.get_by_text(showing).last.scroll_into_view_if_needed(timeout=TIMEOUT_MS)
+        if down_to:
+            await self._chat.bring_to_front()
+            await self._chat.get_by_role("button", name=down_to, exact=True).last.evaluate(TO_THE_END)
         await self._capture(self._chat, name)
 
     async def captures_switchboard(self, name: str) -> None:

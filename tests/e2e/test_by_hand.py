@@ -121,7 +121,7 @@ async def makes_mistakes(person: Person, key_id: str, wording: Wording) -> None:
     await person.pastes(f"secretId-{key_id}", wording("field.client_secret"))
     await person.presses(wording("button.save_and_check"))
     await person.sees(wording("fault.entra.secret_is_id"))
-    await person.captures_chat(f"chat.{wording.texts.language}")
+    await person.captures_chat(f"chat.{wording.texts.language}", down_to=wording("button.save_and_check"))
     await person.pastes(f"secretValue-{key_id}", wording("field.client_secret"))
     await person.pastes(f"secretValue-{key_id}", wording("field.name"))
     await person.types(wording("field.expires_on.instead"), "9999-12-31")
