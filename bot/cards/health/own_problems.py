@@ -1,13 +1,13 @@
 """Problems that are no service's refusal, such as a list that shrank: what was found, and what happens next."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from microsoft_teams.cards.core import Container
 
 from bot.cards.parts import capped, note
 from bot.languages import Texts
-from sync.domain.model import Service
+from sync.domain.model import Service, ServiceHealth
 from sync.problems.incidents import CLOCK, EFFECT, EVENTS, GROUPS, LISTS, PEOPLE
 
 COUNTED = {
@@ -29,6 +29,14 @@ def own_problem(texts: Texts, service: str, facts: Mapping[str, Any], since: str
     names = capped(str(facts.get("names", "")), 140)
     what = texts.plural(f"notice.problem.{service}.what", count, before=before, side=side, names=names)
     return note("warning", "⚠️", what, texts(f"notice.problem.{service}.remedy"), since)
+
+
+def clearing(texts: Texts, count: int, service_health: Sequence[ServiceHealth]) -> str:
+    """That these people are being cleared in Teams, or are still shown until a service there works again."""
+    away = [each for each in service_health if each.error and each.service is not Service.CLOUDLINK]
+    if not (away and count):
+        return texts.plural("disabled.cleared", count)
+    return texts.plural("disabled.still_shown", count, service=texts(f"service.{away[0].service}"))
 
 
 def service_name(texts: Texts, service: str) -> str:

@@ -14,7 +14,7 @@ from bot.activity import Card
 from bot.cards.field_errors import FormError, Link, Links, form_error
 from bot.cards.health.expiry import expires_soon, expiry, renewal
 from bot.cards.health.freshness import freshness
-from bot.cards.health.own_problems import own_problem
+from bot.cards.health.own_problems import clearing, own_problem
 from bot.cards.health.picture import last_day, people_now
 from bot.cards.health.proof import proof
 from bot.cards.health.remedies import is_lasting, is_suspected, known, remedies
@@ -162,11 +162,14 @@ def _checking(texts: Texts, fault: _Problem) -> tuple[str, str]:
 
 
 def _shown(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list[CardElement]:
-    """How soon Teams shows a change, and what proves it; outside the hours, until when it shows nothing."""
+    """How soon Teams shows a change, and what proves it; else when it will, or whom it still shows."""
     if _is_closed(view):
         said = [_closed(texts, view)] if faults and _stops(faults[0], view.status) else []
         return [note("default", "🌙", *said, texts("status.closed.how"))]
-    if faults or not view.integration.enabled:
+    if not view.integration.enabled:
+        waiting, health = view.status.waiting, view.status.service_health
+        return [note("warning", "👀", clearing(texts, waiting, health))] if waiting else []
+    if faults:
         return []
     read_at = view.status.proof.read_at
     read = texts.when(read_at, view.now, view.zone) if read_at else ""

@@ -10,6 +10,7 @@ from bot.cards.access.history import where
 from bot.cards.field_errors import FormError
 from bot.cards.fields import MAX_NAME
 from bot.cards.health.expiry import expiry
+from bot.cards.health.own_problems import clearing
 from bot.cards.health.remedies import is_lasting, is_suspected, known
 from bot.cards.integrations.edit import cloudlink_side
 from bot.cards.parts import NBSP, Style, button, capped, card, error_note, fact, header, note, plain, row, text
@@ -145,10 +146,10 @@ def disable_asked(texts: Texts, integration: IntegrationView) -> Card:
     return card(texts, texts("disable.title"), body, actions)
 
 
-def disabled(texts: Texts, integration: IntegrationView, cleared: int) -> Card:
+def disabled(texts: Texts, view: IntegrationView, cleared: int, health: Sequence[ServiceHealth] = ()) -> Card:
     title = texts("disabled.title")
-    body = [header("⏸️", title, capped(integration.name)), text(texts.plural("disabled.cleared", cleared))]
-    return card(texts, title, body, _enable_or_status(texts, integration))
+    body = [header("⏸️", title, capped(view.name)), text(clearing(texts, cleared, health))]
+    return card(texts, title, body, _enable_or_status(texts, view))
 
 
 def not_enabled(texts: Texts, integration: IntegrationView) -> Card:

@@ -25,7 +25,8 @@ async def now(context: TurnContext) -> None:
     if not view.enabled:
         return await context.show(cards.not_enabled(context.texts, view))
     cleared = await context.operations.integrations.disable(context.tenant, view.id, context.actor)
-    return await context.show(cards.disabled(context.texts, view, cleared))
+    status = await context.operations.overview.status(context.tenant, view.id)
+    return await context.show(cards.disabled(context.texts, view, cleared, status.service_health))
 
 
 async def keep(context: TurnContext) -> None:

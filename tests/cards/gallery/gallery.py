@@ -260,6 +260,8 @@ def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
         "status_disabled",
         _status(texts, [None, None, None], enabled=False, expires=None, freshness=Freshness.NO_URL),
     )
+    away = example(Fault.GRAPH_UNREACHABLE)
+    yield "status_disabled_away", _status(texts, [None, None, away], enabled=False, many=WAITING)
     for freshness in Freshness:
         yield f"status_{freshness}", _status(texts, [None, None, None], freshness=freshness)
     yield "status_scoped", _status(texts, [None, None, None], many=SCOPED)
@@ -388,6 +390,10 @@ def _status(
     return status_card(texts, StatusView(sample, LINKS, NOW, "Europe/Lisbon", "29:reader", may_edit=True))
 
 
+def _away(fault: Fault) -> ServiceHealth:
+    return ServiceHealth(Service(fault.value.partition(".")[0]), example(fault), NOW)
+
+
 def _things(texts: Texts) -> Iterator[tuple[str, Card]]:
     one, off = integration(), integration(enabled=False, expires=None, name="Porto office", identity="f" * 32)
     many = [integration(name=LONG, identity=f"{number:032}") for number in range(200)]
@@ -406,6 +412,7 @@ def _things(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "pick_many", integrations.pick(texts, many, "status.show", _typed("status", texts))
     yield "disable_asked", integrations.disable_asked(texts, one)
     yield "disabled", integrations.disabled(texts, off, 3)
+    yield "disabled_away", integrations.disabled(texts, off, 3, [_away(Fault.GRAPH_UNREACHABLE)])
     yield "not_enabled", integrations.not_enabled(texts, off)
     yield "already_enabled", integrations.already_enabled(texts, one)
     yield "kept", integrations.kept(texts, one)

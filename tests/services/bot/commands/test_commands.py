@@ -87,7 +87,15 @@ async def test_disable_asks_once_and_says_how_many_are_cleared(chat: Chat) -> No
     assert chat.integrations.calls == []
     assert "3 people" in words(await chat.press(card, "disable.now"))
     assert "is not enabled" in words(await chat.press(card, "disable.now"))
-    assert chat.integrations.calls == ["disable"]
+    assert chat.integrations.calls == ["disable", "status"]
+
+
+async def test_disabling_while_graph_is_away_says_that_those_shown_are_cleared_later(chat: Chat) -> None:
+    await add_integration(chat, enabled=True)
+    away = ServiceHealth(Service.GRAPH, ServiceUnavailable(Fault.GRAPH_UNREACHABLE), chat.now)
+    chat.integrations.service_health = (away,)
+    said = words(await chat.press(await chat.say("disable presence"), "disable.now"))
+    assert EN.plural("disabled.still_shown", 3, service="Microsoft Graph") in said
 
 
 async def test_a_press_whose_process_ended_first_can_be_pressed_again(

@@ -172,6 +172,19 @@ def test_a_fault_while_presence_is_not_enabled_says_that_too() -> None:
     assert EN("fault.entra.secret_expired") in words(card)
 
 
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        (Fault.GRAPH_UNREACHABLE, EN.plural("disabled.still_shown", 1, service="Microsoft Graph")),
+        (Fault.CLOUDLINK_UNREACHABLE, EN.plural("disabled.cleared", 1)),
+    ],
+)
+def test_who_is_still_shown_while_presence_is_not_enabled_is_said(fault: Fault, sentence: str) -> None:
+    shown = status(ServiceUnavailable(fault), view=integration(enabled=False))
+    assert sentence in words(made(shown))
+    assert sentence not in words(made(replace(shown, waiting=0)))
+
+
 def test_a_date_that_passed_while_microsoft_accepts_the_secret_is_to_be_corrected() -> None:
     card = made(status(view=integration(expires=date(2026, 11, 20))))
     said = words(card)

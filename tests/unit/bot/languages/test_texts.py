@@ -170,7 +170,8 @@ def test_no_key_is_unused() -> None:
 def test_every_key_of_sync_has_its_words(texts: Texts) -> None:
     for fault in Fault:
         assert {f"fault.{fault}", f"fault.{fault}.remedy"} <= texts.keys
-        assert fault_link(example(fault), texts, LINKS).url.startswith("https://")
+        link = fault_link(example(fault), texts, LINKS)
+        assert link is None or link.url.startswith("https://")
     named = [f"probe.{step}" for step in ("account", "users", "token", "directory", "presence")]
     named += [pattern.replace("{}", value) for pattern, values in ENUMS.items() for value in map(str, values)]
     assert set(named) <= texts.keys
