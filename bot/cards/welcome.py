@@ -124,6 +124,12 @@ def meet_in_personal(texts: Texts, link: Link | None) -> Card:
     )
 
 
+def not_for_channel(texts: Texts) -> Card:
+    """For people in groups and channels who may not decide whether alerts come there."""
+    title = texts("channel.forbidden")
+    return card(texts, title, [header("🔒", title), text(texts("channel.forbidden.remedy"))])
+
+
 def stale(texts: Texts) -> Card:
     """For a button that is out of date."""
     body = [header("🕰️", texts("stale.title")), text(texts("stale.why"))]

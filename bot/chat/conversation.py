@@ -39,6 +39,10 @@ class PersonalChatOnly:
         if handler is not None and (await recognise(context)).covers(Role.ADMINISTRATOR):
             with suppress(RoleWithdrawn), acting(context, Role.ADMINISTRATOR):
                 await handler(context)
+        elif handler is not None:
+            is_known = context.recognised
+            texts = context.texts
+            await context.show(cards.not_for_channel(texts) if is_known else cards.not_recognised(texts, ""))
         elif not isinstance(incoming.event, Removed):
             bot, texts = incoming.address.bot_id, context.texts
             link = Link(texts("personal.open"), context.services.links.personal_chat(bot)) if bot else None

@@ -85,13 +85,13 @@ async def _begin(
 ) -> RotationView | None:
     """Prove and use it; None if a card says why not."""
     if revision_of(context) != view.revision:
-        await show_outdated(context, view)
+        await show_outdated(context, view, "certificate.show")
         return None
     await context.show(checking(context.texts, view))
     try:
         return await change(context.tenant, view.id, context.actor, view.revision)
     except EditedMeanwhile:
-        await show_outdated(context, view)
+        await show_outdated(context, view, "certificate.show")
     except RotationUnderWay:
         await context.show(under_way(context.texts, view))
     return None

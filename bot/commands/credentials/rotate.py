@@ -63,7 +63,7 @@ async def save(context: TurnContext) -> None:
 
 
 async def _save(context: TurnContext) -> None:
-    view = await current(context)
+    view = await current(context, "rotate.ask")
     if view is None:
         return None
     typed = validation.entered(context.data, "description", "expires_on")
@@ -83,7 +83,7 @@ async def _save(context: TurnContext) -> None:
     except SyncError as error:
         return await show_form(context, view, typed, [_form_error(context, view, error)])
     except EditedMeanwhile:
-        return await show_outdated(context, view)
+        return await show_outdated(context, view, "rotate.ask")
     except RotationUnderWay:
         return await context.show(cards.under_way(context.texts, view))
     return await _follow(context, view, rotation)

@@ -161,7 +161,10 @@ COMMAND = Command(
         "en": "What you are alerted about, and when",
         "pt": "Que alertas recebe e quando",
     },
-    aliases=("notifications", "mute", "quiet hours", "notificações", "avisos", "horas de silêncio"),
+    aliases=(
+        *("notifications", "mute", "quiet hours", "alerts here"),
+        *("notificações", "avisos", "horas de silêncio", "alertas aqui"),
+    ),
     listed=False,
     open=open_alerts,
     least=Role.ADMINISTRATOR,

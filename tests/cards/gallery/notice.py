@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from bot.activity import Card
+from bot.cards import welcome
 from bot.cards.field_errors import Link, Links
 from bot.cards.health import alerts, notices
 from bot.cards.health.alerts import AlertsView, Listener
@@ -76,6 +77,7 @@ def samples(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "alerts_most", alerts.alerts_card(texts, view(100), "alerts.saved")
     yield "channel_on", alerts.channel_answer(texts, True)
     yield "channel_off", alerts.channel_answer(texts, False)
+    yield "channel_forbidden", welcome.not_for_channel(texts)
     yield "channel_refused", alerts.channel_refused(texts, 20)
 
 

@@ -9,7 +9,8 @@ from bot.commands import COMMANDS
 from bot.languages import Language
 from storage.queries.chat import conversations
 from tests.support.bot.chat import Chat
-from tests.support.bot.fakes import STRANGER, RecordingTurn
+from tests.support.bot.fakes import STRANGER, RecordingTurn, words
+from tests.support.bot.texts import EN
 
 
 async def test_a_personal_chat_proceeds(chat: Chat) -> None:
@@ -27,6 +28,16 @@ async def test_a_channel_command_runs_for_an_administrator_only(chat: Chat) -> N
     await only_personal(chat.context(Message("alerts here")), proceed)
     handler.assert_awaited_once()
     proceed.assert_not_awaited()
+
+
+async def test_others_are_told_who_may_have_alerts_sent_to_a_channel(chat: Chat) -> None:
+    chat.personal, chat.person = False, STRANGER
+    assert EN("channel.forbidden") in words(await chat.say("alerts here"))
+    assert EN("channel.forbidden") not in words(await chat.say("status"))
+
+
+async def test_in_a_personal_chat_it_says_how_alerts_come_to_a_channel(chat: Chat) -> None:
+    assert EN("alerts.title") in words(await chat.say("alerts here"))
 
 
 async def test_a_removed_bot_marks_the_conversation_unreachable_and_stops(chat: Chat) -> None:

@@ -178,7 +178,7 @@ async def test_a_removed_person_is_refused_on_an_open_card(chat: Chat) -> None:
 
 
 async def test_only_an_administrator_turns_on_a_channels_alerts(chat: Chat) -> None:
-    for role, expected in ((Role.VIEWER, "personal chat"), (Role.ADMINISTRATOR, EN("channel.on"))):
+    for role, expected in ((Role.VIEWER, EN("channel.forbidden")), (Role.ADMINISTRATOR, EN("channel.on"))):
         chat.personal = True
         await become(chat, role)
         chat.personal = False

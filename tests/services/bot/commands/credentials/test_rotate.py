@@ -124,6 +124,15 @@ async def test_a_press_that_was_cut_off_after_it_began_a_rotation_follows_it(
     assert said(chat) == ["replace_secret"]
 
 
+async def test_a_form_that_became_outdated_leads_to_itself_again(chat: Chat) -> None:
+    view = await add_integration(chat)
+    card = await chat.say("rotate secret")
+    await chat.integrations.rename(TENANT, view.id, view.revision, "Main office", BY)
+    again = await chat.press(card, "rotate.save", TYPED)
+    assert EN("edit.outdated") in words(again)
+    assert again["actions"][0]["verb"] == "rotate.ask"
+
+
 async def test_a_button_whose_rotation_was_followed_by_another_does_not_call_it_current(chat: Chat) -> None:
     view = await add_integration(chat)
     card = await chat.say("rotate secret")

@@ -237,7 +237,7 @@ async def test_an_administrator_starts_and_stops_the_notices_of_a_channel(chat: 
         "en",
         ADMIN,
     )
-    assert "no longer" in words(await chat.say("alerts off here"))
+    assert EN("channel.off") in words(await chat.say("alerts off here"))
     async with chat.database.session() as session:
         assert await alerts.list_channels(session, TENANT) == []
 
