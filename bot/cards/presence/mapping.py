@@ -72,6 +72,8 @@ def form(
     body += _more(texts, chosen, chosen_by(further.overrides if further else view.mapping))
     body.append(text(texts("mapping.leave"), subtle=True))
     body += _quiet(texts, data_of(view, further))
+    some = pressable("mapping.some", {"integration": view.id})
+    body.append(row("👥", texts("button.some_people"), spacing="Default", select=some))
     return card(texts, title, body, _actions(texts, view, further))
 
 
@@ -163,8 +165,7 @@ def _actions(texts: Texts, view: IntegrationView, further: FurtherMapping | None
     revised = {**data, "revision": str(view.revision)}
     return [
         button(texts("button.save"), "mapping.save", revised, style="positive", inputs=True),
-        button(texts("button.preview_mapping"), "mapping.preview", revised, inputs=True),
+        button(texts("button.preview"), "mapping.preview", revised, inputs=True),
         button(texts("button.reset_mapping"), "mapping.reset", data),
         *([button(texts("button.remove_mapping"), "mapping.remove", revised)] if further else []),
-        button(texts("button.some_people"), "mapping.some", {"integration": view.id}),
     ]
