@@ -31,7 +31,7 @@ def test_every_card_passes_every_check(cards: dict[str, Card]) -> None:
 
 SAY_WHAT_NOW = (
     *("refused.why", "limited.why", "personal.please", "claim.too_often.remedy", "channel.on", "channel.off"),
-    *("setup.checking.wait", "setup.checking.moment", "test.wait", "update.looking", "rotate.checking.wait"),
+    *("setup.checking.wait", "checking.interrupted"),
     *("notice.closed.nothing", "channel.too_many.remedy", "channel.forbidden.remedy"),
 )
 """Sentences of cards without a button: what to do or to wait for, or that nothing is to be done."""

@@ -62,7 +62,8 @@ def form(
 
 def checking(texts: Texts, view: IntegrationView) -> Card:
     title = texts("rotate.checking")
-    return card(texts, title, [header("⏳", title, capped(view.name)), text(texts("rotate.checking.wait"))])
+    said = [text(texts("rotate.checking.wait")), text(texts("checking.interrupted"), subtle=True)]
+    return card(texts, title, [header("⏳", title, capped(view.name)), *said])
 
 
 def replaced(

@@ -18,9 +18,8 @@ WAY_IN = "way_in"
 
 def testing(texts: Texts, integration: IntegrationView) -> Card:
     title = texts("test.title")
-    return card(
-        texts, title, [header("⏳", title, capped(integration.name)), text(texts("test.wait"), subtle=True)]
-    )
+    said = [text(texts("test.wait")), text(texts("checking.interrupted"), subtle=True)]
+    return card(texts, title, [header("⏳", title, capped(integration.name)), *said])
 
 
 def tested(

@@ -38,8 +38,8 @@ SYMBOLS = {
 
 def checking(texts: Texts, integration: IntegrationView) -> Card:
     title = texts("update.title")
-    body = [header("⏳", title, capped(integration.name)), text(texts("update.looking"), subtle=True)]
-    return card(texts, title, body)
+    said = [text(texts("update.looking")), text(texts("checking.interrupted"), subtle=True)]
+    return card(texts, title, [header("⏳", title, capped(integration.name)), *said])
 
 
 def offered(texts: Texts, integration: IntegrationView, offer: UpdateOffer) -> Card:

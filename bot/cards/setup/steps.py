@@ -53,6 +53,8 @@ def checking(texts: Texts, step: int, what: str, attempt: int = 0) -> Card:
         body.append(text(texts("setup.checking.new")))
         body.append(plain(f"{'● ' * attempt}{texts('setup.checking.attempt', number=attempt + 1)}"))
     body.append(text(texts("setup.checking.wait" if step else "setup.checking.moment"), subtle=True))
+    if not step:
+        body.append(text(texts("checking.interrupted"), subtle=True))
     return card(texts, title, body)
 
 

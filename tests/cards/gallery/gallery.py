@@ -161,6 +161,7 @@ def _setup(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "setup_full", setup.too_many(texts, 20)
     yield "setup_equal", setup.already_set_up(texts, integration(), "Head office", "draft")
     yield "setup_equal_removed", setup.already_set_up(texts, None, "Head office", "draft")
+    yield "checking", setup.checking(texts, 0, "people")
     yield "setup_checking", setup.checking(texts, 1, "cloudlink")
     yield "setup_checking_teams", setup.checking(texts, 2, "teams")
     yield "setup_checking_new_secret", setup.checking(texts, 2, "teams", attempt=4)
