@@ -30,7 +30,7 @@ async def test_a_channel_command_runs_for_an_administrator_only(chat: Chat) -> N
     proceed.assert_not_awaited()
 
 
-async def test_others_are_told_who_may_have_alerts_sent_to_a_channel(chat: Chat) -> None:
+async def test_others_learn_who_may_have_alerts_sent_to_a_channel(chat: Chat) -> None:
     chat.personal, chat.person = False, STRANGER
     assert EN("channel.forbidden") in words(await chat.say("alerts here"))
     assert EN("channel.forbidden") not in words(await chat.say("status"))
