@@ -62,6 +62,8 @@ class Fault(StrEnum):
     GRAPH_SECRETS_FORBIDDEN = "graph.secrets_forbidden"
     GRAPH_SECRET_TOO_LONG = "graph.secret_too_long"  # noqa: S105
     GRAPH_EVERYONE_REFUSED = "graph.everyone_refused"
+    GRAPH_BUSY = "graph.busy"
+    GRAPH_REFUSED = "graph.refused"
     GRAPH_UNREACHABLE = "graph.unreachable"
     GRAPH_THROTTLED = "graph.throttled"
     GRAPH_UNREADABLE = "graph.unreadable"
@@ -82,6 +84,8 @@ OUTAGES = frozenset(
         Fault.ENTRA_UNREACHABLE,
         Fault.ENTRA_THROTTLED,
         Fault.ENTRA_TEMPORARY,
+        Fault.GRAPH_BUSY,
+        Fault.GRAPH_REFUSED,
         Fault.GRAPH_UNREACHABLE,
         Fault.GRAPH_THROTTLED,
         Fault.GRAPH_UNREADABLE,
@@ -147,3 +151,9 @@ def error_from(fault: str, lasting: bool, facts: Mapping[str, str | int]) -> Syn
     error = (CredentialsWrong if lasting else ServiceUnavailable)(Fault(fault))
     error.context = dict(facts)
     return error
+
+
+def detail_of(error: SyncError) -> str:
+    """The fault, with the status and code of the answer where there are such, as words in one text."""
+    known = (error.fault.value, error.context.get("status"), error.context.get("error"))
+    return " ".join(str(each) for each in known if each)

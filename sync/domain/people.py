@@ -219,6 +219,7 @@ class Reason(StrEnum):
     STALE = "stale"
     PHONES_DOWN = "phones_down"
     SERVICE_DOWN = "service_down"
+    BUSY = "busy"
     QUOTA = "quota"
     PENDING = "pending"
     SHARED = "shared"

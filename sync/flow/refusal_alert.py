@@ -11,7 +11,7 @@ from sync.domain.errors import Fault
 from sync.problems.health import REFUSALS
 
 MANY = 3
-"""So many people refused, and no one accepted since: fewer may lack a licence where no one else has called."""
+"""Of fewer people in a row it may be their own: a licence that is missing, an account that is locked."""
 
 log = structlog.get_logger()
 

@@ -8,7 +8,7 @@ from storage.queries.people.hidden import OUTSIDE, hidden_by
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
-from sync.domain.errors import CredentialsWrong, Fault, SyncError
+from sync.domain.errors import CredentialsWrong, Fault, SyncError, detail_of
 from sync.domain.model import Service, ServiceHealth, Unmatched
 from sync.domain.people import Device, Explanation, Light, PersonLine, Reason, Rung, SentChange, Step
 from sync.domain.presence import Effect, LineState, Presence, Shown
@@ -188,8 +188,9 @@ def _hindered(facts: Facts) -> Answer | None:
     error = _failure(facts)
     if error is None or error.fault is Fault.GRAPH_THROTTLED:
         return None
-    is_refused = isinstance(error, CredentialsWrong)
-    return (Reason.CREDENTIALS if is_refused else Reason.SERVICE_DOWN), {}, service_of(error)
+    if isinstance(error, CredentialsWrong):
+        return Reason.CREDENTIALS, {}, service_of(error)
+    return Reason.SERVICE_DOWN, {"detail": detail_of(error)}, service_of(error)
 
 
 def _waiting(facts: Facts) -> Answer:
@@ -199,7 +200,11 @@ def _waiting(facts: Facts) -> Answer:
     stored = facts.problem(*TEAMS)
     is_throttled = bool(stored and stored.error and stored.error.fault is Fault.GRAPH_THROTTLED)
     is_limited = facts.quota_until is not None and facts.quota_until > facts.now
-    return (Reason.QUOTA if is_throttled or is_limited else Reason.PENDING), {}, None
+    if is_throttled or is_limited:
+        return Reason.QUOTA, {}, None
+    last = next(iter(facts.sent), None)
+    is_busy = last is not None and last.detail.split(" ")[0] == Fault.GRAPH_BUSY
+    return (Reason.BUSY, {"detail": last.detail}, None) if last and is_busy else (Reason.PENDING, {}, None)
 
 
 def _failure(facts: Facts) -> SyncError | None:

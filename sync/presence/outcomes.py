@@ -8,11 +8,12 @@ from random import Random
 from storage.flow.rows import AnyIntegration, AnyPerson
 from storage.tables.columns import UNSURE
 from sync.domain.changes import Change, Done, Failed, Outcome, Refused, Request, SetPresence, Throttled
-from sync.domain.errors import CredentialsWrong, SyncError
+from sync.domain.errors import CredentialsWrong, Fault, SyncError
 from sync.domain.presence import Presence
 from sync.domain.services import PresenceService
 from sync.presence import plan
 from sync.presence.shared_sessions import strongest_of
+from sync.problems import health
 from sync.teams.quota import LONGEST_BLOCK
 
 
@@ -94,11 +95,10 @@ class Outcomes:
             case Throttled(retry_after):
                 pending.previous.restore(person)
                 person.due_at = self.now + min(timedelta(seconds=retry_after), LONGEST_BLOCK)
-            case Failed(CredentialsWrong()):
-                pending.previous.restore(person)
-                person.due_at = self.retry_at
-            case Failed():
-                person.due_at = self.retry_at
+            case Failed(error):
+                if isinstance(error, CredentialsWrong):
+                    pending.previous.restore(person)
+                person.due_at = self._retry_at(person, error)
             case Refused() if pending.wish and pending.change.user_id != person.teams_user_id:
                 pending.previous.restore(person)
                 person.due_at = self.now
@@ -107,6 +107,14 @@ class Outcomes:
                     pending.previous.restore(person)
                 plan.mark_refused(person, f"{status} {code}".rstrip(), self.done_at)
                 person.due_at = plan.next_due(person, self.integration, self.now, self.random)
+
+    def _retry_at(self, person: AnyPerson, error: SyncError) -> datetime:
+        """A person with whose account alone Graph is busy is tried ever more rarely, within bounds."""
+        if error.fault is not Fault.GRAPH_BUSY:
+            return self.retry_at
+        since = person.waiting_since or person.desired_at or self.now
+        backoff = health.backoff_since(since, self.now) * self.random.uniform(0.75, 1.25)
+        return self.now + min(max(backoff, timedelta(seconds=error.retry_after or 0)), LONGEST_BLOCK)
 
     def _send_again(self, person: AnyPerson, pending: PendingChange) -> None:
         """Another integration changed its wish meanwhile: which of the two requests came last, nobody knows."""

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from sync.domain.changes import Done, Failed, Outcome, Refused, Throttled
+from sync.domain.errors import detail_of
 from sync.domain.people import SentChange
 from sync.presence.outcomes import PendingChange
 
@@ -43,4 +44,4 @@ def _outcome(outcome: Outcome) -> tuple[str, str, str]:
         case Refused(status, code, request_id):
             return "refused", f"{status} {code}".rstrip(), request_id
         case Failed(error, request_id):
-            return "failed", error.fault.value, request_id
+            return "failed", detail_of(error), request_id

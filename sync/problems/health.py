@@ -141,7 +141,12 @@ def _is_proven(earlier: Iterable[Problem], now: datetime) -> bool:
 
 def backoff(problem: Problem, now: datetime) -> timedelta:
     """How long to wait before the next retry: half as long as the problem is open, within bounds."""
-    return min(LONGEST_BACKOFF, max(SHORTEST_BACKOFF, (now - problem.since) / 2))
+    return backoff_since(problem.since, now)
+
+
+def backoff_since(since: datetime, now: datetime) -> timedelta:
+    """The same for what has failed since then without being a problem of the integration."""
+    return min(LONGEST_BACKOFF, max(SHORTEST_BACKOFF, (now - since) / 2))
 
 
 def service_of(error: SyncError) -> Service:

@@ -97,7 +97,7 @@ def _as_rotation_refusal(error: SyncError) -> SyncError:
     """A 4xx that is not transient: the tenant's policy, or the application may not manage itself."""
     status = error.context.get("status", 0)
     is_refusal = isinstance(status, int) and 400 <= status < 500 and status not in TRANSIENT
-    if error.fault in {Fault.GRAPH_FORBIDDEN, Fault.GRAPH_UNREADABLE} and is_refusal:
+    if error.fault in {Fault.GRAPH_FORBIDDEN, Fault.GRAPH_REFUSED, Fault.GRAPH_UNREADABLE} and is_refusal:
         fault = _POLICIES.get(str(error.context.get("error")), Fault.GRAPH_ROTATION_FORBIDDEN)
         return CredentialsWrong(fault, **error.context)
     return error

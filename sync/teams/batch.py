@@ -94,6 +94,8 @@ def iso_duration(seconds: int) -> str:
 def outcomes_of(changes: Sequence[Request], response: object, now: datetime) -> list[Outcome]:
     """The outcome of each change, in their order. All that were throttled wait for the longest Retry-After.
 
+    A status that passes (409, 423, 5xx) is said of one person's account: GRAPH_BUSY.
+
     Raises ``ServiceUnavailable`` (GRAPH_UNREADABLE) when ``response`` is not a batch response.
     """
     responses = response.get("responses") if isinstance(response, Mapping) else None
@@ -116,7 +118,7 @@ def _outcome(change: Request, inner: Mapping[str, Any] | None, now: datetime) ->
         return Throttled(DEFAULT_WAIT if wait is None else wait)
     if 400 <= status < 500 and status not in TRANSIENT:
         return Refused(status, error_code(inner.get("body")), _request_id(inner))
-    return Failed(ServiceUnavailable(Fault.GRAPH_UNREACHABLE, wait, status=status), _request_id(inner))
+    return Failed(ServiceUnavailable(Fault.GRAPH_BUSY, wait, status=status), _request_id(inner))
 
 
 def _header(inner: Mapping[str, Any], name: str) -> str | None:

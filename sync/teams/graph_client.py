@@ -116,7 +116,8 @@ def refusal(status: int, headers: Mapping[str, str], content: bytes, now: dateti
     """What a response that is no success means; its context holds the status, and Graph's error code if it has one.
 
     ``CredentialsWrong`` (GRAPH_FORBIDDEN) for 401 and 403, ``ServiceUnavailable`` for everything else: 429
-    (GRAPH_THROTTLED), 5xx (GRAPH_UNREACHABLE), and what should not happen (GRAPH_UNREADABLE).
+    (GRAPH_THROTTLED), 5xx (GRAPH_UNREACHABLE), another 4xx with an error code (GRAPH_REFUSED), and what should not
+    happen (GRAPH_UNREADABLE).
     """
     wait = retry_after(headers.get("Retry-After"), served_at(headers, now))
     if status == 429:
@@ -125,8 +126,10 @@ def refusal(status: int, headers: Mapping[str, str], content: bytes, now: dateti
     context: dict[str, str | int] = {"status": status} | ({"error": code} if code else {})
     if status in {401, 403}:
         return CredentialsWrong(Fault.GRAPH_FORBIDDEN, **context)
-    fault = Fault.GRAPH_UNREACHABLE if status >= 500 else Fault.GRAPH_UNREADABLE
-    return ServiceUnavailable(fault, wait, **context)
+    if status >= 500:
+        return ServiceUnavailable(Fault.GRAPH_UNREACHABLE, wait, **context)
+    is_readable = code and status >= 400
+    return ServiceUnavailable(Fault.GRAPH_REFUSED if is_readable else Fault.GRAPH_UNREADABLE, wait, **context)
 
 
 def _code_in(content: bytes) -> str:

@@ -30,7 +30,7 @@ class PresenceWriter:
     """Sets, clears and reads presence as one application, whose ``client_id`` is the session's id.
 
     Raises, when a call as a whole failed: ``CredentialsWrong`` (GRAPH_FORBIDDEN, ENTRA_*) and
-    ``ServiceUnavailable`` (GRAPH_THROTTLED, GRAPH_UNREACHABLE, GRAPH_UNREADABLE, ENTRA_UNREACHABLE).
+    ``ServiceUnavailable`` (GRAPH_THROTTLED, GRAPH_UNREACHABLE, GRAPH_REFUSED, GRAPH_UNREADABLE, ENTRA_UNREACHABLE).
     """
 
     def __init__(self, graph: GraphClient, client_id: str) -> None:

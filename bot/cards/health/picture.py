@@ -43,17 +43,16 @@ def people_now(texts: Texts, status: Status) -> list[CardElement]:
     counts = _counts(status)
     if not sum(counts.values()):
         return []
+    legends = {name: texts.plural(f"picture.{name}", counts[name]) for name in counts}
     points = [
-        StackedHorizontalBarChartDataPoint(legend=texts(f"picture.{name}"), value=counts[name], color=colour)
+        StackedHorizontalBarChartDataPoint(legend=legends[name], value=counts[name], color=colour)
         for name, _, colour in PARTS
         if counts[name]
     ]
     title = texts("picture.people")
     data = [StackedHorizontalBarChartData(title=title, data=points)]
     words = [
-        f"{symbol}{NBSP}{texts.number(counts[name])} {texts(f'picture.{name}')}"
-        for name, symbol, _ in PARTS
-        if counts[name]
+        f"{symbol}{NBSP}{texts.number(counts[name])} {legends[name]}" for name, symbol, _ in PARTS if counts[name]
     ]
     return [StackedHorizontalBarChart(title=title, data=data, fallback="drop"), plain(" · ".join(words))]
 

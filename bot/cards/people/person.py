@@ -120,10 +120,10 @@ def sent_words(texts: Texts, sent: SentChange) -> str:
 
 
 def detail_words(texts: Texts, detail: str) -> str:
-    """The key of a fault as its sentence, a refusal such as "403 Forbidden" in words; anything else as it is."""
-    key = f"fault.{detail}"
-    if key in texts.keys:
-        return texts.lenient(key, {})
+    """A fault, as ``detail_of`` writes it, or a refusal such as "403 Forbidden", in words; else as it is."""
+    fault, status, error = [*detail.split(" ", 2), "", ""][:3]
+    if f"fault.{fault}" in texts.keys:
+        return texts.lenient(f"fault.{fault}", {"status": status, "error": error})
     code = detail[:3]
     if not REFUSAL.match(detail):
         return capped(detail, 60)

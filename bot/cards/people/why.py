@@ -19,12 +19,15 @@ LIGHTS = {Light.GOOD: "🟢", Light.WAITING: "🟡", Light.WRONG: "🔴", Light.
 GOOD = frozenset({Reason.SHOWN, Reason.NOTHING})
 WAITING = frozenset(
     {
-        *(Reason.CLOSED, Reason.PENDING, Reason.SETTLING, Reason.QUOTA, Reason.SERVICE_DOWN),
+        *(Reason.CLOSED, Reason.PENDING, Reason.SETTLING, Reason.QUOTA, Reason.SERVICE_DOWN, Reason.BUSY),
         *(Reason.STRONGER, Reason.UNREAD, Reason.OLD_NEWS, Reason.MAPPED),
     }
 )
 MATCHABLE = frozenset({"no_address", "not_found", "ambiguous", "disabled", "taken", "chosen_gone"})
 """Why someone is left out, where choosing another account by hand helps: the values of ``Unmatched``."""
+
+LACKS_LICENCE = ("403", "404")
+"""With what Graph refuses a person who may lack a licence."""
 
 MAX_FACT = 60
 JUST_NOW = timedelta(seconds=10)
@@ -48,6 +51,7 @@ FIXES: Mapping[Reason, tuple[str, str]] = {
     Reason.STALE: RESEND,
     Reason.PHONES_DOWN: TEST,
     Reason.SERVICE_DOWN: TEST,
+    Reason.BUSY: REFRESH,
     Reason.QUOTA: REFRESH,
     Reason.PENDING: REFRESH,
     Reason.CHOSEN: REFRESH,
@@ -122,7 +126,7 @@ def _verdict(texts: Texts, found: Explanation, now: datetime, zone: str, *, own:
     symbol = "✅" if found.reason in GOOD else "⏳" if found.reason in WAITING else "⚠️"
     key = _key(texts, f"reason.{found.reason}", own=own)
     sentence = texts(key, **_in_words(texts, found.facts, now, zone))
-    remedy = f"why.me.reason.{found.reason}.remedy"
+    remedy = f"why.me.reason.{found.reason}.{_remedy(found)}"
     remedies = [texts(remedy) if remedy in texts.keys else ""] if own else _remedies(texts, found)
     return note(style, symbol, sentence, *remedies)
 
@@ -135,10 +139,16 @@ def _key(texts: Texts, name: str, *, own: bool) -> str:
 
 def _remedies(texts: Texts, found: Explanation) -> list[str]:
     """What to do; for someone left out what the preview says, and to match them by hand where that helps."""
-    said = [texts(f"why.reason.{found.reason}.remedy")]
+    said = [texts(f"why.reason.{found.reason}.{_remedy(found)}")]
     if found.reason is not Reason.LEFT_OUT:
         return said
     return [texts(f"preview.remedy.{found.facts['reason']}"), *(said if _is_matchable(found) else [])]
+
+
+def _remedy(found: Explanation) -> str:
+    """A licence helps only with some refusals; with others there is another remedy."""
+    is_other = found.reason is Reason.REFUSED and not found.facts["code"].startswith(LACKS_LICENCE)
+    return "remedy.other" if is_other else "remedy"
 
 
 def _is_matchable(found: Explanation) -> bool:

@@ -154,6 +154,7 @@ TRUE: Mapping[Reason, True_] = {
     Reason.SETTLING: _is_seen,
     Reason.MAPPED: lambda asked: _is_seen(asked) and _is_bare(asked),
     Reason.SERVICE_DOWN: lambda asked: asked.within(max(asked.graph.failed_at, asked.graph.forbade_at)),
+    Reason.BUSY: lambda _: False,  # the model is never busy with one account
     Reason.QUOTA: lambda asked: asked.may(Kind.SMALL_QUOTA, Kind.GRAPH_THROTTLES),
     Reason.PENDING: lambda asked: not _is_silent(asked),
     Reason.SHARED: lambda asked: asked.may(Kind.SHARED_APPLICATION),

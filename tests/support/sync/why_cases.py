@@ -143,6 +143,14 @@ CASES: dict[str, tuple[Reason, Facts]] = {
             shown=AVAILABLE,
         ),
     ),
+    "an account that is locked": (
+        Reason.BUSY,
+        facts(
+            {**TALKING, "applied": UNSURE},
+            sent=(SentChange(NOON, CALL, "failed", "graph.busy 423 mailboxLocked"),),
+            shown=AVAILABLE,
+        ),
+    ),
     "quota": (Reason.QUOTA, facts(TALKING, quota_until=LATE, shown=AVAILABLE)),
     "on its way": (Reason.PENDING, facts({**TALKING, "applied": UNSURE}, shown=AVAILABLE)),
     "ended, to be cleared": (Reason.PENDING, facts({**APPLIED, **IDLE, "desired": None}, shown=IN_A_CALL)),

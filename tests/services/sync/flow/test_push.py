@@ -345,6 +345,36 @@ async def test_one_failure_among_successes_affects_only_its_person(tmp_path: Pat
         assert await at.push() == [SetPresence("teams b", CALL, 14_400)]
 
 
+BUSY = Failed(ServiceUnavailable(Fault.GRAPH_BUSY, status=423))
+
+
+async def test_an_account_with_which_graph_is_busy_delays_no_other_and_is_tried_ever_more_rarely(
+    tmp_path: Path,
+) -> None:
+    async with bench(tmp_path, calling("a"), calling("b", due_at=None)) as at:
+        at.clients.graph.answer = only("teams a", BUSY)
+        assert len(await at.push()) == 1
+        assert await at.faults() == []
+        await at.edit("b", due_at=at.clock())
+        assert [change.user_id for change in await at.push()] == ["teams b"]
+        at.clock.advance(minutes=2)
+        assert len(await at.push()) == 1
+        row = await read_person(at.database, "a")
+        assert row.due_at
+        assert timedelta(seconds=20) < row.due_at - at.clock() < timedelta(seconds=40)
+        assert await at.faults() == []
+
+
+async def test_where_graph_is_busy_with_everyones_account_it_fails(tmp_path: Path) -> None:
+    people = [calling(name, due_at=None) for name in ("a", "b", "c")]
+    async with bench(tmp_path, *people) as at:
+        at.clients.graph.answer = lambda change: BUSY
+        for name, expected in (("a", []), ("b", []), ("c", ["graph.unreachable"])):
+            await at.edit(name, due_at=at.clock())
+            await at.push()
+            assert await at.faults() == expected
+
+
 async def test_wrong_credentials_block_pushing(tmp_path: Path) -> None:
     async with bench(tmp_path, calling()) as at:
         at.clients.graph.error = CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED, aadsts=7000222)

@@ -1,8 +1,8 @@
-"""Each reason why someone is left out has a remedy, wherever it is shown; matching by hand only where it helps."""
+"""Each reason why someone is left out has a remedy, wherever it is shown: one that helps."""
 
 import pytest
 
-from bot.cards.people.why import why_card
+from bot.cards.people.why import own_card, why_card
 from bot.cards.presence.preview import preview_card
 from bot.languages import Texts
 from sync.domain.model import Preview, Unmatched, UnmatchedPerson
@@ -39,3 +39,13 @@ def test_why_offers_to_match_by_hand_only_where_that_helps(reason: Unmatched) ->
     assert verbs[0] == ("person.match" if helps else "why.show")
     assert EN(f"preview.remedy.{reason}") in words(card)
     assert (EN("why.reason.left_out.remedy") in words(card)) is helps
+
+
+@pytest.mark.parametrize("code", ["401", "403 Forbidden", "404 NotFound", "412 PreconditionFailed"])
+def test_why_names_the_licence_only_where_microsofts_answer_may_mean_it(code: str) -> None:
+    found = Explanation(line(), (), Reason.REFUSED, {"code": code})
+    helps = code[:3] in ("403", "404")
+    for_administrators = words(why_card(EN, found, NOW, "UTC"))
+    for said in (for_administrators, words(own_card(EN, [found], NOW, "UTC"))):
+        assert ("licence" in said) is helps
+    assert (EN("why.reason.refused.remedy.other") in for_administrators) is not helps

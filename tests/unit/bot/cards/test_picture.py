@@ -44,6 +44,12 @@ def test_each_part_of_the_bar_is_in_words_with_a_symbol_of_its_own() -> None:
     assert as_json(people_now(EN, replace(status(), matched=0))) == []
 
 
+def test_of_one_person_the_words_are_in_the_singular() -> None:
+    words = said(as_json(people_now(PT, replace(busy(), shown_now=1, not_shown=((Unmatched.GUEST, 1),)))))
+    assert "1 enviada para o Teams" in words
+    assert "1 fica de fora" in words
+
+
 def test_each_bar_and_point_of_the_last_day_is_a_line_in_the_readers_time_zone() -> None:
     parts = [
         Hour(NOW - timedelta(hours=23), 12, p50=0.2, p95=0.44),

@@ -63,6 +63,15 @@ def test_the_first_rung_that_is_not_green_is_where_it_stops() -> None:
     assert lights(facts(APPLIED, shown=AVAILABLE, sent=SENT, now=LATER)) == [*[Light.GOOD] * 3, Light.WRONG]
 
 
+@pytest.mark.parametrize("name", ["Graph does not answer", "an account that is locked"])
+def test_what_failed_is_named_alike_in_the_reason_and_below_it(name: str) -> None:
+    reason, given = CASES[name]
+    failed = given.sent or (SentChange(NOON, CALL, "failed", "graph.unreachable"),)
+    found = explain(replace(given, sent=failed))
+    assert found.reason is reason
+    assert found.facts["detail"] == found.rungs[2].facts["detail"]
+
+
 def test_a_phone_that_is_not_their_own_is_named_as_another() -> None:
     second = explain(CASES["shown, of a second device"][1]).rungs[0]
     assert (second.key, second.facts["device"]) == ("said_other", "4501")

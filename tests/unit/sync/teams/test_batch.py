@@ -138,13 +138,9 @@ def test_what_is_refused_inside_a_batch_is_refused_for_one_person(change: Change
 
 
 @pytest.mark.parametrize("status", [408, 409, 423, 500, 502, 503, 504, 302])
-def test_a_transient_failure_is_to_be_retried(status: int) -> None:
+def test_a_transient_failure_of_one_person_is_to_be_retried(status: int) -> None:
     error = outcome_of(SET, status).error
-    assert (type(error), error.fault, error.context) == (
-        ServiceUnavailable,
-        Fault.GRAPH_UNREACHABLE,
-        {"status": status},
-    )
+    assert (type(error), error.fault, error.context) == (ServiceUnavailable, Fault.GRAPH_BUSY, {"status": status})
 
 
 @pytest.mark.parametrize(

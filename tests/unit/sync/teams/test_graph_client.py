@@ -103,6 +103,8 @@ async def test_a_forbidden_request_is_not_retried_but_the_next_one_has_a_fresh_t
         (Reply({}, 503, {"Retry-After": "1.5"}), Fault.GRAPH_UNREACHABLE, 1.5, "unavailable"),
         (Reply(b"x" * (LARGEST_ERROR + 1), 503), Fault.GRAPH_UNREACHABLE, None, "unavailable"),
         (Reply(b"<html>", 400), Fault.GRAPH_UNREADABLE, None, "refused"),
+        (Reply({"error": {"code": "BadRequest"}}, 400), Fault.GRAPH_REFUSED, None, "refused"),
+        (Reply({"error": {"code": "Conflict"}}, 409), Fault.GRAPH_REFUSED, None, "refused"),
         (Reply({}, 307, {"Location": "http://evil.example/"}), Fault.GRAPH_UNREADABLE, None, "ok"),
         (Reply(b"<html>"), Fault.GRAPH_UNREADABLE, None, "ok"),
         (Reply(b" " * 5_000_001), Fault.GRAPH_UNREADABLE, None, "ok"),
