@@ -17,13 +17,14 @@ LANGUAGES = {Language.ENGLISH: "English", Language.PORTUGUESE: "Português"}
 
 @dataclass(frozen=True, slots=True)
 class Existing:
-    """An integration as the welcome tells of it: ``shown`` of ``people`` are shown in Teams."""
+    """An integration as the welcome tells of it: ``shown`` of ``people`` can be shown; nobody while ``closed``."""
 
     name: str
     enabled: bool
     has_problem: bool
     shown: int
     people: int
+    closed: bool = False
 
 
 def welcome(texts: Texts, existing: Sequence[Existing] = (), more: int = 0) -> Card:
@@ -64,6 +65,8 @@ def _state(texts: Texts, one: Existing) -> tuple[str, str, str]:
         return "⏸️", capped(one.name), texts("welcome.not_enabled")
     if one.has_problem:
         return "⚠️", capped(one.name), texts("welcome.has_problem")
+    if one.closed:
+        return "🌙", capped(one.name), texts("hours.closed")
     shown, people = texts.number(one.shown), texts.number(one.people)
     return "✅", capped(one.name), texts("welcome.running", shown=shown, people=people)
 

@@ -20,5 +20,7 @@ async def welcome_card(context: TurnContext) -> Card:
         except UnknownIntegration:
             continue
         has_problem = any(each.error and not is_suspected(each.error) for each in status.service_health)
-        found.append(Existing(view.name, view.enabled, has_problem, status.matched, status.people))
+        found.append(
+            Existing(view.name, view.enabled, has_problem, status.matched, status.people, closed=view.closed)
+        )
     return cards.welcome(context.texts, found, more=max(0, len(views) - SHOWN))

@@ -147,7 +147,8 @@ def disable_asked(texts: Texts, integration: IntegrationView) -> Card:
 
 def disabled(texts: Texts, integration: IntegrationView, cleared: int) -> Card:
     title = texts("disabled.title")
-    body = [header("⏸️", title, capped(integration.name)), text(texts.plural("disabled.cleared", cleared))]
+    body: list[CardElement] = [header("⏸️", title, capped(integration.name))]
+    body += [text(texts.plural("disabled.cleared", cleared))] if cleared else []
     return card(texts, title, body, _enable_or_status(texts, integration))
 
 
@@ -238,7 +239,10 @@ def _is_refused(health: Sequence[ServiceHealth]) -> bool:
 
 
 def _state(texts: Texts, integration: IntegrationView) -> str:
-    return texts("integrations.enabled" if integration.enabled else "integrations.disabled")
+    if not integration.enabled:
+        return texts("integrations.disabled")
+    enabled = texts("integrations.enabled")
+    return f"{enabled} · {texts('hours.closed')}" if integration.closed else enabled
 
 
 def _expires(texts: Texts, day: date | None) -> str:
