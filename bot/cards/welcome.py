@@ -132,11 +132,11 @@ def stale(texts: Texts) -> Card:
     return card(texts, texts("stale.title"), body, actions)
 
 
-def apology(texts: Texts, reference: str, *, on_disk: bool = False) -> Card:
-    """For an unexpected error; ``reference`` identifies it in the log."""
+def apology(texts: Texts, reference: str, fault: str = "what") -> Card:
+    """For an unexpected error, of the ``disk`` or the ``database``; ``reference`` identifies it in the log."""
     body = [
         header("😔", texts("apology.title")),
-        note("attention", "❌", texts("apology.disk" if on_disk else "apology.what")),
+        note("attention", "❌", texts(f"apology.{fault}")),
         plain(texts("apology.reference", reference=reference)),
     ]
     return card(texts, texts("apology.title"), body, [button(texts("button.help"), "command.help")])
