@@ -12,7 +12,8 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import URL, Engine, Executable, Table, create_engine, event, func, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionInTime
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import Session
 from sqlmodel import SQLModel, select
@@ -227,6 +228,11 @@ async def open_database(url: str, busy: int = BUSY) -> AsyncIterator[Database]:
     finally:
         await transactions.close()
         await engine.dispose()
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether the error says that the database does not answer, or has no connection left for us."""
+    return isinstance(error, OperationalError | InterfaceError | NoConnectionInTime)
 
 
 def make_private_folder(path: Path) -> None:

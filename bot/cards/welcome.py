@@ -17,7 +17,7 @@ LANGUAGES = {Language.ENGLISH: "English", Language.PORTUGUESE: "Português"}
 
 @dataclass(frozen=True, slots=True)
 class Existing:
-    """An integration as the welcome tells of it: ``shown`` of ``people`` are shown in Teams.
+    """An integration as the welcome shows it: ``shown`` of ``people`` can be shown; nobody while ``closed``.
 
     With ``is_scoped`` the scope leaves out others.
     """
@@ -28,6 +28,7 @@ class Existing:
     shown: int
     people: int
     is_scoped: bool = False
+    closed: bool = False
 
 
 def welcome(texts: Texts, existing: Sequence[Existing] = (), more: int = 0) -> Card:
@@ -68,6 +69,8 @@ def _state(texts: Texts, one: Existing) -> tuple[str, str, str]:
         return "⏸️", capped(one.name), texts("welcome.not_enabled")
     if one.has_problem:
         return "⚠️", capped(one.name), texts("welcome.has_problem")
+    if one.closed:
+        return "🌙", capped(one.name), texts("hours.closed")
     shown, people = texts.number(one.shown), texts.number(one.people)
     key = "welcome.running.scope" if one.is_scoped else "welcome.running"
     return "✅", capped(one.name), texts(key, shown=shown, people=people)
@@ -140,11 +143,11 @@ def stale(texts: Texts) -> Card:
     return card(texts, texts("stale.title"), body, actions)
 
 
-def apology(texts: Texts, reference: str, *, on_disk: bool = False) -> Card:
-    """For an unexpected error; ``reference`` identifies it in the log."""
+def apology(texts: Texts, reference: str, fault: str = "what") -> Card:
+    """For an unexpected error, of the ``disk`` or the ``database``; ``reference`` identifies it in the log."""
     body = [
         header("😔", texts("apology.title")),
-        note("attention", "❌", texts("apology.disk" if on_disk else "apology.what")),
+        note("attention", "❌", texts(f"apology.{fault}")),
         plain(texts("apology.reference", reference=reference)),
     ]
     return card(texts, texts("apology.title"), body, [button(texts("button.help"), "command.help")])

@@ -13,6 +13,7 @@ from bot.chat.context import Proceed, TurnContext
 from bot.chat.router import Router
 from bot.chat.turn_metrics import Outcome
 from core.logging import describe_error, is_disk_fault
+from storage.database import is_unavailable
 from sync.domain.errors import SyncError
 from sync.domain.model import UnknownIntegration
 from sync.domain.people import UnknownPerson
@@ -39,10 +40,18 @@ class UnexpectedErrorHandler:
             reference = self._new_reference()
             frame = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
-            on_disk = is_disk_fault(error)
-            log.error("turn_failed", reference=reference, error=describe_error(error), place=place, disk=on_disk)
+            fault = _fault(error)
+            disk = fault == "disk"
+            log.error("turn_failed", reference=reference, error=describe_error(error), place=place, disk=disk)
             context.measured.outcome = Outcome.FAILED
-            await context.show(welcome_cards.apology(context.texts, reference, on_disk=on_disk))
+            await context.show(welcome_cards.apology(context.texts, reference, fault))
+
+
+def _fault(error: Exception) -> str:
+    """What an apology says: the server's disk, its database, or what went wrong otherwise."""
+    if is_disk_fault(error):
+        return "disk"
+    return "database" if is_unavailable(error) else "what"
 
 
 class ServiceErrorHandler:

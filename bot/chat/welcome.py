@@ -21,5 +21,6 @@ async def welcome_card(context: TurnContext) -> Card:
             continue
         has_problem = any(each.error and not is_suspected(each.error) for each in status.service_health)
         is_scoped = status.in_scope < status.people
-        found.append(Existing(view.name, view.enabled, has_problem, status.matched, status.in_scope, is_scoped))
+        counts = status.matched, status.in_scope, is_scoped
+        found.append(Existing(view.name, view.enabled, has_problem, *counts, closed=view.closed))
     return cards.welcome(context.texts, found, more=max(0, len(views) - SHOWN))

@@ -148,7 +148,8 @@ def disable_asked(texts: Texts, integration: IntegrationView) -> Card:
 
 def disabled(texts: Texts, view: IntegrationView, cleared: int, health: Sequence[ServiceHealth] = ()) -> Card:
     title = texts("disabled.title")
-    body = [header("⏸️", title, capped(view.name)), text(clearing(texts, cleared, health))]
+    body: list[CardElement] = [header("⏸️", title, capped(view.name))]
+    body += [text(clearing(texts, cleared, health))] if cleared else []
     return card(texts, title, body, _enable_or_status(texts, view))
 
 
@@ -239,7 +240,10 @@ def _is_refused(health: Sequence[ServiceHealth]) -> bool:
 
 
 def _state(texts: Texts, integration: IntegrationView) -> str:
-    return texts("integrations.enabled" if integration.enabled else "integrations.disabled")
+    if not integration.enabled:
+        return texts("integrations.disabled")
+    enabled = texts("integrations.enabled")
+    return f"{enabled} · {texts('hours.closed')}" if integration.closed else enabled
 
 
 def _expires(texts: Texts, day: date | None) -> str:

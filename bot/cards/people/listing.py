@@ -33,6 +33,10 @@ def listed(texts: Texts, search: Search, page: PeoplePage) -> Card:
     if search.words:
         subtitle = f"{subtitle} · {texts('people.filter.found', words=capped(search.words, MAX_WORDS))}"
     body: list[CardElement] = [header("👥", title, f"{capped(search.integration.name, 40)} · {subtitle}")]
+    if not search.integration.enabled:
+        body.append(note("default", "⏸️", texts("disabled.already")))
+    elif search.integration.closed:
+        body.append(note("default", "🌙", texts("hours.closed")))
     body += [_line(texts, line) for line in page.people] or [text(_empty(texts, search))]
     body += [_search(texts, search), _filter(texts, search)]
     return card(texts, title, body, _actions(texts, search, page), wide=True)

@@ -45,4 +45,6 @@ def _state(texts: Texts, found: Sequence[Explanation]) -> tuple[str, str]:
         return texts("opt_out.stopped"), texts("opt_out.stopped.more")
     if any(each.reason in DECIDED for each in found):
         return texts("opt_out.but"), texts("opt_out.but.more")
+    if found and all(each.reason in {Reason.CLOSED, Reason.PAUSED} for each in found):
+        return texts("opt_out.later"), texts("opt_out.shown.more")
     return texts("opt_out.shown"), texts("opt_out.shown.more")

@@ -1,19 +1,34 @@
 """``report``: what changed and what failed in the last day or week, each with its button; and as a file."""
 
+from bot.activity import Message
 from bot.cards import exports as export_cards
 from bot.cards.field_errors import Link
 from bot.cards.health import report as cards
 from bot.chat.context import Command, TurnContext
 from bot.chat.exports.links import REPORT, ExportRequest
+from bot.chat.router import normalised
 from bot.commands.choice import choose
 from sync.domain.model import IntegrationView
 from sync.domain.roles import Role
 
 WEEK = 7
+TODAY = (
+    "report today",
+    "today's report",
+    "daily report",
+    "relatório hoje",
+    "relatório de hoje",
+    "relatório diário",
+)
+OF_A_DAY = frozenset(normalised(words) for words in TODAY)
 
 
 async def open_report(context: TurnContext) -> None:
-    await choose(context, "report.show", show_for)
+    event = context.event
+    is_of_a_day = isinstance(event, Message) and normalised(event.text) in OF_A_DAY
+    days = {"days": "1"} if is_of_a_day else {}
+    context.data = {**context.data, **days}
+    await choose(context, "report.show", show_for, **days)
 
 
 async def show(context: TurnContext) -> None:
@@ -53,7 +68,7 @@ COMMAND = Command(
         "en": "What changed and what failed, this week or today",
         "pt": "O que mudou e o que falhou, esta semana ou hoje",
     },
-    aliases=("digest", "weekly report", "summary", "resumo", "relatório semanal"),
+    aliases=("digest", "weekly report", "summary", "resumo", "relatório semanal", *TODAY),
     open=open_report,
     least=Role.VIEWER,
     listed=False,

@@ -27,6 +27,8 @@ WHO_IS_LEFT_OUT = (
         "sem correspondência",
     ),
 )
+WHO_IS_ON_THE_PHONE = ("who is on the phone", "who's on the phone", "quem está ao telefone", "quem está em chamada")
+ON_THE_PHONE = frozenset(normalised(words) for words in WHO_IS_ON_THE_PHONE)
 LEFT_OUT = frozenset(normalised(words) for words in WHO_IS_LEFT_OUT)
 
 
@@ -37,7 +39,8 @@ async def open_people(context: TurnContext) -> None:
     if any(f" {words} " in said for words in LEFT_OUT):
         return await choose(context, "people.left_out", _show_left_out)
     typed = typed_after(context, COMMAND)
-    if wanted := _filter_called(context, typed):
+    is_on_the_phone = said.strip() in ON_THE_PHONE
+    if wanted := PeopleFilter.ON_THE_PHONE.value if is_on_the_phone else _filter_called(context, typed):
         context.data = {"filter": wanted}
         return await choose(context, "people.show", _show, filter=wanted)
     if typed and not await _is_integration(context, typed):
@@ -127,7 +130,7 @@ COMMAND = Command(
         "en": "Who is shown in Teams, and who is left out",
         "pt": "Quem aparece no Teams, e quem fica de fora",
     },
-    aliases=("person", "pessoa", "who is shown", "quem aparece", *WHO_IS_LEFT_OUT),
+    aliases=("person", "pessoa", "who is shown", "quem aparece", *WHO_IS_LEFT_OUT, *WHO_IS_ON_THE_PHONE),
     open=open_people,
     least=Role.VIEWER,
     listed=False,

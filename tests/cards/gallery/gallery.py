@@ -149,7 +149,8 @@ def _meeting(texts: Texts) -> Iterator[tuple[str, Card]]:
         with_banner(integrations.already_enabled(texts, integration()), pressed_by, texts("pressed.once")),
     )
     yield "apology", welcome.apology(texts, "4f1d2c3b")
-    yield "apology_disk", welcome.apology(texts, "4f1d2c3b", on_disk=True)
+    yield "apology_disk", welcome.apology(texts, "4f1d2c3b", "disk")
+    yield "apology_database", welcome.apology(texts, "4f1d2c3b", "database")
     yield "languages", welcome.languages(texts, changed=False)
     yield "language_changed", welcome.languages(texts, changed=True)
 

@@ -3,6 +3,8 @@
 from errno import ECONNREFUSED, ENOSPC, EROFS
 
 import pytest
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionInTime
 from structlog.testing import capture_logs
 
 from bot.activity import Action, Message, Undelivered, Unreachable
@@ -53,6 +55,22 @@ async def test_a_disk_that_takes_nothing_is_named(chat: Chat, error: OSError, on
         await UnexpectedErrorHandler(lambda: "ref-7")(context, raising(error))
     assert (EN("apology.disk") in shown(context)) is on_disk
     assert logs[0]["disk"] is on_disk
+
+
+@pytest.mark.parametrize(
+    ("error", "is_away"),
+    [
+        (OperationalError("SELECT 1", {}, ConnectionRefusedError(ECONNREFUSED, "refused")), True),
+        (InterfaceError("SELECT 1", {}, Exception("the connection is closed")), True),
+        (NoConnectionInTime("QueuePool limit of size 5 overflow 10 reached"), True),
+        (OperationalError("INSERT", {}, OSError(ENOSPC, "No space left on device")), False),
+        (IntegrityError("INSERT", {}, Exception("UNIQUE constraint failed")), False),
+    ],
+)
+async def test_a_database_that_does_not_answer_is_named(chat: Chat, error: Exception, is_away: bool) -> None:
+    context = chat.context(Message("help"))
+    await UnexpectedErrorHandler(lambda: "ref-7")(context, raising(error))
+    assert (EN("apology.database") in shown(context)) is is_away
 
 
 @pytest.mark.parametrize("error", [Unreachable(), Undelivered(503)])

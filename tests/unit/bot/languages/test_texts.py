@@ -45,6 +45,7 @@ ENUMS: Mapping[str, Iterable[str]] = {
     "act.{}": Act,
     "attempt.{}": [act for act in Act if f"attempt.{act}" in ENGLISH.keys],
     "certificate.now.{}": set(CredentialKind) - {CredentialKind.SECRET},
+    "apology.{}": ("what", "disk", "database"),
     "credential.{}": CredentialKind,
     "digest.{}": [one or "never" for one in Cadence],
     "button.drill_{}": STEPS,

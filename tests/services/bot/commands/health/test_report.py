@@ -16,7 +16,7 @@ from sync.presence.delays import BUCKET, bucket_of, hour_of
 from tests.support.bot.chat import KEY, NOW, Chat
 from tests.support.bot.downloads import fetch, rows, serving_files
 from tests.support.bot.fake_operations import real_operations
-from tests.support.bot.fakes import ADMIN, STRANGER, TENANT, link_urls, words
+from tests.support.bot.fakes import ADMIN, STRANGER, TENANT, buttons, link_urls, words
 from tests.support.bot.texts import EN, PT
 from tests.support.services.fake_services import FakeServiceClients, context_of
 from tests.support.storage.stores import integration, person, stored
@@ -72,6 +72,14 @@ def failed(integration_id: str, since: datetime = NOW - timedelta(hours=4)) -> P
 def named(key: str, name: str, **values: Any) -> Person:
     row = person(key, **values).sqlmodel_update({"name": name})
     return row.sqlmodel_update({"search": searchable(row.name, row.address, row.extension)})
+
+
+@pytest.mark.parametrize(
+    ("typed", "days"), [("report", 7), ("report today", 1), ("Relatório de hoje", 1), ("relatório hoje?", 1)]
+)
+async def test_it_is_of_the_time_that_is_said(quiet: Chat, typed: str, days: int) -> None:
+    pressed = buttons(await quiet.say(typed))["report.export"]
+    assert pressed["data"]["days"] == str(days)
 
 
 async def test_where_nothing_happened_it_says_so(quiet: Chat) -> None:

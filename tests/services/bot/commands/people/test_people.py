@@ -180,6 +180,12 @@ async def test_who_is_left_out_is_asked_in_many_ways(people: People, typed: str)
     assert EN("unmatched.guest") in words(card)
 
 
+@pytest.mark.parametrize("typed", ["who is on the phone?", "Quem está ao telefone", "who's on the phone"])
+async def test_who_is_on_the_phone_is_asked_in_words(people: People, typed: str) -> None:
+    await people.store(people.person("ana", "Ana"), people.talking("bea", "Bea"))
+    assert names(await people.chat.say(typed)) == ["bea"]
+
+
 async def test_the_word_people_means_the_people(people: People) -> None:
     await people.store(people.person("ana", "Ana Lima"))
     for word in ("people", "Pessoas", "PEOPLE "):
