@@ -161,7 +161,7 @@ class ConnectionTest:
             directory = await stack.enter_async_context(self._clients.directory(app))
             presence = self._clients.presence(app)
             return probes + await _run(
-                (Service.GRAPH, "directory", directory.organisation),
+                (Service.GRAPH, "directory", lambda: directory.changes("")),
                 (Service.GRAPH, "presence", lambda: self._read_sample(integration, presence)),
             )
 

@@ -132,6 +132,16 @@ async def test_a_connection_test_closes_problems_and_stops_at_the_first_failure_
         assert [probe.count for probe in await at.connection_test.test("t1", "i1", ADA)][:2] == [None, 0]
 
 
+async def test_a_connection_test_reads_the_directory_itself(tmp_path: Path) -> None:
+    async def fail() -> None:
+        raise ServiceUnavailable(Fault.GRAPH_UNREADABLE)
+
+    async with setting(tmp_path) as at:
+        at.clients.graph.during_users = fail
+        probes = await at.connection_test.test("t1", "i1", ADA)
+        assert [probe.step for probe in probes if probe.error] == ["directory"]
+
+
 @pytest.mark.parametrize(("spent", "is_read"), [(1499, True), (1500, False)])
 async def test_a_connection_test_reads_presence_within_the_quota_of_all_who_share_it(
     tmp_path: Path, spent: int, is_read: bool
