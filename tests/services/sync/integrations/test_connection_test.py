@@ -19,7 +19,7 @@ from storage.queries.health import problems
 from storage.tables.problems import Problem
 from sync.cloudlink.own_webhook import HEADER
 from sync.credentials.store import CredentialStore
-from sync.domain.errors import CredentialsWrong, Fault
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.model import Actor, Probe, Service
 from sync.integrations.connection_test import ConnectionTest
 from sync.integrations.way_in import HOLDS, WayIn
