@@ -10,6 +10,7 @@ from core.clock import utc_now
 from storage.tables.problems import Problem
 from sync.domain.errors import Fault
 from sync.domain.model import Service
+from sync.domain.people import Reason
 from tests.support.clocks import FakeClock
 from tests.support.engines import ADMIN, QUICK, TENANT, RunningEngine
 from tests.support.eventually import eventually
@@ -86,6 +87,25 @@ async def test_a_passing_refusal_of_one_person_is_tried_again_within_seconds(tmp
         await running.wait_until_shown("2001", *IN_A_CALL, within=20)
         await eventually(lambda: is_accepted(running, "2001"))
         assert await faults(running) == set()
+
+
+@on_sqlite
+async def test_an_account_that_is_locked_for_now_is_that_persons(tmp_path: Path) -> None:
+    """Others are shown, Graph has no problem, and *why* says it of the person."""
+    async with connected_engine(tmp_path) as (sandbox, running):
+        await sandbox.refuse("2001", 423)
+        await answer_call(sandbox, "2001")
+        await eventually(lambda: has_reason(running, "2001", Reason.BUSY))
+        await answer_call(sandbox, "2002")
+        await running.wait_until_shown("2002", *IN_A_CALL)
+        assert await faults(running) == set()
+        await sandbox.refuse("2001", 0)
+        await running.wait_until_shown("2001", *IN_A_CALL)
+
+
+async def has_reason(running: RunningEngine, extension: str, reason: Reason) -> bool:
+    person = await person_by_extension(running, extension)
+    return (await running.engine.roster.explain(TENANT, person.integration_id, person.id)).reason is reason
 
 
 @on_sqlite

@@ -13,6 +13,7 @@ from storage.tables.notices import Notice
 from storage.tables.people import Endpoint
 from storage.tables.problems import Problem
 from storage.tables.rotations import Rotation
+from sync.domain.errors import Fault
 from sync.scheduling.scheduler import Intervals, Scheduler
 from tests.support.clocks import NOON, FakeClock
 from tests.support.services.fake_services import FakeJobs, context_of
@@ -41,11 +42,14 @@ def scheduler_of(database: Database, jobs: FakeJobs) -> Scheduler:
     return Scheduler(context_of(database, jobs=jobs), Intervals(), paced=(), public=True)
 
 
+REFUSED_BY = {"cloudlink": Fault.CLOUDLINK_REFUSED, "graph": Fault.GRAPH_FORBIDDEN}
+
+
 def problem(service: str, lasting: bool, since: datetime, checked: datetime, suspected: bool = False) -> Problem:
     return Problem(
         integration_id="i1",
         service=service,
-        fault=f"{service}.{'refused' if lasting or suspected else 'unreachable'}",
+        fault=REFUSED_BY[service] if lasting or suspected else f"{service}.unreachable",
         lasting=lasting,
         since=since,
         checked_at=checked,

@@ -41,7 +41,7 @@ GIVEN: dict[str, Any] = {
     "certificate_path": "/private-7f/file.pfx",
     "admins": ("owner-7f@private.example",),
     "host_credential_tenants": ("77777777-0000-4000-8000-000000000007/77777777-0000-4000-8000-000000000008",),
-    "cloudlink_url": "https://user-7f:pass-7f@{service}.cloudlink.example/path-7f",
+    "cloudlink_url": "https://{service}.cloudlink.example/path-7f",
 }
 HIDDEN = ("7f", "private.example", "77777777", KEYS)
 
