@@ -125,6 +125,7 @@ class SteppedSession:
         self.add, self.add_all, self.get_bind = blocking.add, blocking.add_all, blocking.get_bind
         for name in ("exec", "get", "merge", "delete", "flush", "refresh"):
             setattr(self, name, self._stepped(getattr(blocking, name)))
+        self.run_sync = self._stepped(lambda read: read(blocking))
 
     def _stepped(self, act: Callable[..., Any]) -> Callable[..., Any]:
         async def stepped(*values: Any, **options: Any) -> Any:
