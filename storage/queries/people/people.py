@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy import BindParameter, ColumnElement, Executable, and_, bindparam, case, func, or_, update
 from sqlalchemy import select as columns
+from sqlalchemy.orm import aliased
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -126,6 +127,22 @@ def _waits() -> ColumnElement[bool]:
     return _differs() | (col(Person.applied).is_not(None) & (~may_show | is_former))
 
 
+def _is_overwritten() -> ColumnElement[bool]:
+    """Whether another integration with the same application changed the session later, when ours had no say."""
+    own, other, their = aliased(Integration), aliased(Integration), aliased(Person)
+    is_same = (col(other.tenant_id) == own.tenant_id) & (col(other.client_id) == own.client_id)
+    changed_later = col(their.applied_at) > col(Person.applied_at)
+    return (
+        select(their.id)
+        .join(other, col(other.id) == their.integration_id)
+        .join(own, is_same & (col(own.id) == Person.integration_id) & (col(own.id) != other.id))
+        .where(their.teams_user_id == Person.teams_user_id, changed_later)
+        .where(col(their.applied).is_distinct_from(col(Person.applied)))
+        .correlate(Person)
+        .exists()
+    )
+
+
 _DUE = (
     select(Person.integration_id, func.min(Person.due_at))
     .where(col(Person.due_at) <= bindparam("now"))
@@ -144,13 +161,14 @@ async def make_pending_due(
 ) -> int:
     """Make everyone due now for whom Teams shows another thing than it should; returns how many.
 
-    With ``refused``, those whom Graph refused are
-    tried again without waiting longer.
+    With ``refused``, those whom Graph refused are tried again without waiting longer.
     """
-    values: dict[str, datetime | None] = {"due_at": now} | ({"refused_until": None} if refused else {})
-    result = await session.exec(
-        update(Person).where(col(Person.integration_id) == integration_id, _waits()).values(**values)
+    ours = col(Person.integration_id) == integration_id
+    await session.exec(
+        update(Person).where(ours, col(Person.applied).is_not(None), _is_overwritten()).values(applied=UNSURE)
     )
+    values: dict[str, datetime | None] = {"due_at": now} | ({"refused_until": None} if refused else {})
+    result = await session.exec(update(Person).where(ours, _waits()).values(**values))
     return int(result.rowcount)
 
 

@@ -63,6 +63,21 @@ async def test_what_must_end_is_due_with_what_differs(tmp_path: Path) -> None:
         assert [(await read_person(database, name)).due_at for name in ("excluded", "disabled")] == [NOON, NOON]
 
 
+async def test_whom_another_integration_of_the_application_changed_meanwhile_is_due(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        for key, app in (("i1", "app"), ("i2", "app"), ("i3", "another")):
+            await stored(database, integration(id=key, name=key, client_id=app))
+        shown = {"desired": CALL, "applied": CALL, "applied_at": NOON}
+        await stored(database, person("a", **shown, teams_user_id="t"), person("b", **shown, teams_user_id="u"))
+        later = {"desired": "Busy/Busy", "applied": "Busy/Busy", "applied_at": NOON + timedelta(seconds=1)}
+        await stored(database, person("a2", **later, integration_id="i2", teams_user_id="t"))
+        await stored(database, person("b3", **later, integration_id="i3", teams_user_id="u"))
+        async with database.writing() as session:
+            assert await people.make_pending_due(session, "i1", NOON) == 1
+            assert await people.make_pending_due(session, "i2", NOON) == 0
+        assert (await read_person(database, "a")).due_at == NOON
+
+
 async def test_clear_desired_clears_what_is_shown_and_forgets_the_phones_state(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         call = Call(person_id="shown", extension="ext shown", call_id="c", state="connected", at=1, heard_at=NOON)
