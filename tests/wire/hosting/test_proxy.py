@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from random import Random
 
@@ -38,28 +38,26 @@ async def proxy(to: int | None = None) -> AsyncIterator[tuple[str, list[str]]]:
     asked: list[str] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        asked.append(head.partition("\r\n")[0])
-        if to is None:
-            writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
-        else:
-            back, there = await asyncio.open_connection("127.0.0.1", to)
-            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            await asyncio.gather(passed_on(reader, there), passed_on(back, writer))
-        with suppress(ConnectionError):
+        with closing(writer), suppress(ConnectionError):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            asked.append(head.partition("\r\n")[0])
+            if to is None:
+                writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+            else:
+                back, there = await asyncio.open_connection("127.0.0.1", to)
+                writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                await asyncio.gather(passed_on(reader, there), passed_on(back, writer))
             await writer.drain()
-        writer.close()
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
 
 
 async def passed_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(ConnectionError):
+    with closing(writer), suppress(ConnectionError):
         while content := await reader.read(65_536):
             writer.write(content)
             await writer.drain()
-    writer.close()
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -155,9 +155,9 @@ async def answers(port: int) -> bool:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:
         return False
-    writer.write(b"GET / HTTP/1.0\r\n\r\n")
-    answer = await reader.read()
-    writer.close()
+    with closing(writer):
+        writer.write(b"GET / HTTP/1.0\r\n\r\n")
+        answer = await reader.read()
     await writer.wait_closed()
     return answer.startswith(b"HTTP/1")
 
