@@ -135,6 +135,7 @@ class Roster:
                 because=person.desired_because,
                 further=further_of(integration.further),
                 closed_until=integration.turns_at if integration.closed else None,
+                is_enabled=integration.enabled,
                 is_cleared=await _is_cleared(session, integration, person),
             )
 

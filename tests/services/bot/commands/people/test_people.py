@@ -479,6 +479,15 @@ async def test_a_person_without_a_phone_learns_so(people: People) -> None:
     assert EN("why.me.none") in words(await people.chat.say("my presence"))
 
 
+async def test_show_again_now_while_presence_is_disabled_says_that_nothing_is_sent(people: People) -> None:
+    await people.store(people.person("ana", "Ana"))
+    card = await people.chat.say("people ana")
+    assert EN("disabled.already") not in words(card)
+    await people.chat.press(await people.chat.say("disable presence"), "disable.now")
+    said = words(await people.chat.press(card, "person.resend"))
+    assert (EN("person.nothing_sent") in said, EN("disabled.already") in said) == (True, True)
+
+
 async def test_who_left_cloudlink_has_no_card(people: People) -> None:
     await people.store(people.person("gone", "Gil", gone=True))
     for verb in ("people.open", "why.show", "person.exclude", "person.match"):
