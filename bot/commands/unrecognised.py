@@ -4,10 +4,10 @@ from bot.activity import Message
 from bot.cards.people import listing as cards
 from bot.chat.authority import acting
 from bot.chat.context import Command, Proceed, TurnContext
-from bot.chat.router import Router
+from bot.chat.router import Router, normalised
 from bot.chat.vocabulary import ABOUT
-from bot.commands.naming import OF_AN_INTEGRATION
-from bot.commands.people.finding import NO_NAMES, name_in
+from bot.commands.naming import OF_AN_INTEGRATION, WORD
+from bot.commands.people.finding import NO_NAMES, name_in, search
 from bot.commands.people.listing import COMMAND as PEOPLE
 from bot.commands.people.listing import open_line
 
@@ -38,22 +38,28 @@ class Unrecognised:
         """The words that may be a name, and the command beside them; no words where another command is likelier."""
         beside = self._router.beside_a_name(text)
         command = beside if beside and beside.key in OF_AN_INTEGRATION else None
-        name, rest = name_in(text), name_in(text, NO_NAMES | SPOKEN)
+        name, rest = name_in(text), name_in(text, NO_NAMES | SPOKEN | _titles(command))
         is_name = len(rest.split()) <= MOST and (command is not None or rest == name)
         return rest if is_name else "", command
+
+
+def _titles(command: Command | None) -> frozenset[str]:
+    """The words by which the command is named."""
+    names = (*command.titles.values(), *command.aliases) if command else ()
+    return frozenset(word for name in names for word in WORD.findall(normalised(name)))
 
 
 async def _show_people(context: TurnContext, name: str) -> bool:
     """The card of the one person who is called so, or a choice among a few."""
     if not context.role.covers(PEOPLE.least):
         return False
-    found = await context.operations.roster.find(context.tenant, name, is_guess=True)
+    typed, found = await search(context, name, is_guess=True)
     with acting(context, PEOPLE.least):
         if len(found.people) == 1:
             await open_line(context, found.people[0])
         elif found.people:
             title = PEOPLE.titles[context.texts.language]
-            await context.show(cards.which(context.texts, found, name, "people.open", title))
+            await context.show(cards.which(context.texts, found, typed, "people.open", title))
     return bool(found.people)
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from bot.activity import Message
 from bot.cards.people import listing as cards
@@ -9,7 +10,7 @@ from bot.chat.context import Command, TurnContext
 from bot.chat.router import normalised
 from bot.chat.vocabulary import ABOUT, BESIDE_A_NAME, FILLERS
 from bot.commands.naming import WORD, named_in, names_of
-from sync.domain.people import PersonLine
+from sync.domain.people import Found, PersonLine
 
 NO_NAMES = FILLERS | BESIDE_A_NAME.union(*(ABOUT[key] for key in ("people", "why", "status", "me", "opt_out")))
 OWNED = re.compile(r"['’]s$")
@@ -31,20 +32,26 @@ def name_in(typed: str, no_names: frozenset[str] = NO_NAMES) -> str:
     return " ".join(word for word in words if not no_names.issuperset(WORD.findall(normalised(word))))
 
 
-async def find(context: TurnContext, command: Command, typed: str, verb: str, answer: Answer) -> None:
-    """Go on with the person whom ``typed`` means; of several, ask (``verb`` goes on).
+async def search(context: TurnContext, typed: str, *, is_guess: bool = False) -> tuple[str, Found]:
+    """Whom ``typed`` means, and by which of its words they were found; ``is_guess`` as in ``Roster.find``.
 
     Words of a sentence around the name are left out where nobody is called so, and then the name of an integration,
     of which the person is.
     """
-    within = context.named
-    found = await context.operations.roster.find(context.tenant, typed, within)
+    tenant, find_by = context.tenant, partial(context.operations.roster.find, is_guess=is_guess)
+    found = await find_by(tenant, typed, context.named)
     shorter = name_in(typed)
     if not found.people and shorter not in ("", typed):
-        typed, found = shorter, await context.operations.roster.find(context.tenant, shorter, within)
+        typed, found = shorter, await find_by(tenant, shorter, context.named)
     named = None if found.people else named_in(typed, await names_of(context), bool)
-    if named and (of_named := await context.operations.roster.find(context.tenant, named.rest, named.ids)).people:
+    if named and (of_named := await find_by(tenant, named.rest, named.ids)).people:
         typed, found = named.rest, of_named
+    return typed, found
+
+
+async def find(context: TurnContext, command: Command, typed: str, verb: str, answer: Answer) -> None:
+    """Go on with the person whom ``typed`` means; of several, ask (``verb`` goes on)."""
+    typed, found = await search(context, typed)
     if len(found.people) == 1:
         await answer(context, found.people[0])
     else:

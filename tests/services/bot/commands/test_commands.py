@@ -71,7 +71,11 @@ async def test_the_commands_of_one_integration_ask_which(chat: Chat, key: str) -
 
 @pytest.mark.parametrize(
     ("said", "name", "key"),
-    [("estado Lisboa", "Lisboa", "status"), ("test connection of lisbon north?", "lisbon north?", "test")],
+    [
+        ("estado Lisboa", "Lisboa", "status"),
+        ("atualizar lisboa", "lisboa", "update"),
+        ("test connection of lisbon north?", "lisbon north?", "test"),
+    ],
 )
 async def test_an_integration_that_does_not_exist_is_said_with_those_that_do(
     chat: Chat, said: str, name: str, key: str
