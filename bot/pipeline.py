@@ -14,6 +14,7 @@ from bot.chat.turn_metrics import TurnMetrics
 from bot.chat.turn_queue import TurnQueue
 from bot.commands.health import channel_alerts
 from bot.commands.naming import IntegrationsNamed
+from bot.commands.unrecognised import Unrecognised
 from bot.languages import language_of
 from core.metrics import Metrics
 
@@ -43,6 +44,7 @@ class Pipeline:
             CommandPermission(router),
             Welcome(router),
             ServiceErrorHandler(router),
+            Unrecognised(router),
         )
 
     async def __call__(self, turn: Turn) -> None:

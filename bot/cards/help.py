@@ -67,6 +67,7 @@ def unknown(texts: Texts, nearest: Sequence[HelpLine]) -> Card:
 
 REMARKS = {
     "thanks": ("👍", ("status",)),
+    "noted": ("👍", ("status",)),
     "who": ("📞", ("status",)),
     "leave": ("↩️", ("status",)),
     "undo": ("↩️", ("history", "edit")),

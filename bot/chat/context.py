@@ -85,7 +85,8 @@ class TurnContext:
     """A turn on its way through the chain.
 
     ``data`` are the pressed button's inputs, empty for a typed message. ``banner`` is added to every card shown.
-    ``named`` are the integrations that a typed command names, and ``said`` is the command without them.
+    ``named`` are the integrations that a typed command names, and ``said`` is the command without them;
+    ``unknown_name`` is a name beside it that no integration has.
     While the user is not ``recognised`` (the roster is unavailable) their role is unknown.
     """
 
@@ -102,6 +103,7 @@ class TurnContext:
     banner: tuple[str, ...] = ()
     named: frozenset[str] = frozenset()
     said: Message | None = None
+    unknown_name: str = ""
     measured: MeasuredTurn = field(default_factory=MeasuredTurn)
 
     @property

@@ -163,6 +163,13 @@ class Router:
         others = [key for key in likely if key not in named and not (named and said.isdisjoint(self._about[key]))]
         return [self._commands[key] for key in (*named, *others)[:SUGGESTED]]
 
+    def beside_a_name(self, words: str) -> Command | None:
+        """The command that is named beside a few words of which no command is spoken, such as an unknown name."""
+        typed = f" {normalised(words)} "
+        name = max((each for each in self._names if f" {each} " in typed), key=len, default="")
+        rest = " ".join(words_of(typed.replace(f" {name} ", " ", 1)))
+        return self._names[name] if name and not self._likelihoods(rest) else None
+
     def _is_named(self, typed: str, key: str) -> bool:
         names = (name for name, command in self._names.items() if command.key == key)
         return any(f" {name} " in f" {typed} " for name in names)

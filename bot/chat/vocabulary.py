@@ -12,6 +12,9 @@ FILLERS = frozenset(_READ["fillers"].split())
 PORTUGUESE, ENGLISH = frozenset(_READ["portuguese"].split()), frozenset(_READ["english"].split())
 """Words that people say in this language and not in the other."""
 
+BESIDE_A_NAME = frozenset(_READ["beside_a_name"].split())
+"""Words that people say beside the name of a person."""
+
 ABOUT: Mapping[str, frozenset[str]] = {key: frozenset(words.split()) for key, words in _READ["about"].items()}
 """By a command's key: words that speak of it."""
 

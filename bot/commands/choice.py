@@ -12,15 +12,17 @@ async def choose(
 ) -> None:
     """Continue with the tenant's only integration, or the only one named; of several, ask.
 
-    ``verb`` continues with the chosen one and ``data``. Without one offer setup.
+    Also where the name beside the command is unknown. ``verb`` continues with the chosen one and ``data``. Without
+    an integration offer setup.
     """
     views = await candidates(context)
     if not views:
         await context.show(cards.none_yet(context.texts))
-    elif len(views) == 1:
+    elif len(views) == 1 and not context.unknown_name:
         await answer(context, views[0])
     else:
-        await context.show(cards.pick(context.texts, views, verb, _purpose(context, verb), data))
+        purpose, name = _purpose(context, verb), context.unknown_name
+        await context.show(cards.pick(context.texts, views, verb, purpose, data, name))
 
 
 async def candidates(context: TurnContext) -> list[IntegrationView]:

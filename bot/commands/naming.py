@@ -14,6 +14,15 @@ from bot.chat.context import Proceed, TurnContext
 from bot.chat.router import SAME, Router, alike, normalised
 from bot.chat.vocabulary import FILLERS
 
+OF_AN_INTEGRATION = frozenset(
+    (
+        *("enable", "disable", "status", "mapping", "schedule", "messages", "report", "scope", "drill", "update"),
+        *("test", "remove", "edit", "rotate", "auto_rotate", "certificate", "monitors"),
+        *("export_people", "import_people"),
+    )
+)
+"""The commands that are about one integration."""
+
 WORD = re.compile(r"\w+")
 MOST = 12
 """In a longer sentence no name is looked for."""

@@ -151,8 +151,9 @@ class PersonCard:
     """Everything known of a person; ``sent`` newest first. ``read`` is what Teams shows now, None if not known.
 
     ``because`` is the correlation id of what made the presence desired. ``further`` are the mappings for some
-    people that the integration has. ``closed_until`` is when the hours begin, None within them. ``is_cleared``: an
-    administrator had what was known of the phone forgotten, and nothing was reported since.
+    people that the integration has. ``closed_until`` is when the hours begin, None within them. ``is_enabled``:
+    the integration is enabled. ``is_cleared``: an administrator had what was known of the phone forgotten, and
+    nothing was reported since.
     """
 
     line: PersonLine
@@ -167,6 +168,7 @@ class PersonCard:
     because: str = ""
     further: tuple[FurtherMapping, ...] = ()
     closed_until: datetime | None = None
+    is_enabled: bool = True
     is_cleared: bool = False
 
 

@@ -87,10 +87,13 @@ class Roster:
             exported(person, principal_name or "", read, closed=closed) for person, principal_name, read in rows
         ]
 
-    async def find(self, owner_tenant: str, typed: str, within: Collection[str] = ()) -> Found:
+    async def find(
+        self, owner_tenant: str, typed: str, within: Collection[str] = (), *, is_guess: bool = False
+    ) -> Found:
         """Whom these words mean: an extension, or parts of a name or address.
 
-        In all integrations of the tenant, or in those ``within``.
+        In all integrations of the tenant, or in those ``within``. ``is_guess``: the words may mean no person, so
+        that each must be the beginning of a name or address, and nobody near is looked for.
         """
         words = tuple(word for each in searchable(typed).split() if (word := each.strip(AROUND)))
         async with self._database.session() as session:
@@ -103,8 +106,9 @@ class Roster:
                 return Found(is_short=True)
             more = False
             if not rows:
-                rows, _, more = await directory_people.page(session, ids, PeopleQuery(words=words), NEAREST)
-            if rows:
+                query = PeopleQuery(words=words, only_beginnings=is_guess)
+                rows, _, more = await directory_people.page(session, ids, query, NEAREST)
+            if rows or is_guess:
                 return Found(_lines(rows, own), has_more=more)
             candidates = await directory_people.candidates(session, ids, words)
         return Found(nearest=_lines(_nearest(candidates, " ".join(words)), own))
@@ -131,6 +135,7 @@ class Roster:
                 because=person.desired_because,
                 further=further_of(integration.further),
                 closed_until=integration.turns_at if integration.closed else None,
+                is_enabled=integration.enabled,
                 is_cleared=await _is_cleared(session, integration, person),
             )
 

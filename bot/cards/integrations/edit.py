@@ -141,13 +141,14 @@ def outdated(
 ) -> Card:
     """The integration was changed since the form was opened, and nothing was stored; ``last`` is that change.
 
-    The verb ``again`` opens the form once more.
+    ``by`` is empty where the reader made it. The verb ``again`` opens the form once more.
     """
-    title = texts("edit.outdated")
-    body: list[CardElement] = [header("🔀", title, capped(view.name)), text(texts("edit.outdated.why"))]
+    title, why = texts("edit.outdated"), texts("edit.outdated.why")
     if last:
-        by_and_when = f"{capped(by)} · {ago}"
-        body.append(row("👤", what(texts, last), by_and_when, capped(details(texts, last.facts), 200)))
+        why = texts("edit.outdated.by", who=capped(by), ago=ago) if by else texts("edit.outdated.by.you", ago=ago)
+    body: list[CardElement] = [header("🔀", title, capped(view.name)), text(why)]
+    if last:
+        body.append(row("👤", what(texts, last), capped(details(texts, last.facts), 200)))
     data = {"integration": view.id}
     actions: list[Action] = [
         button(texts("button.edit_again"), again, data, style="positive"),

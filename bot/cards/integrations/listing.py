@@ -110,18 +110,24 @@ def pick(
     verb: str,
     purpose: str,
     data: Mapping[str, str] | None = None,
+    unknown_name: str = "",
 ) -> Card:
-    """Asks which of several integrations; the choice and ``data`` are sent with ``verb``.
+    """Asks which integration; the choice and ``data`` are sent with ``verb``.
 
-    ``purpose``: what was typed for it.
+    ``purpose``: what was typed for it. ``unknown_name``: what was typed for the integration, if none is called so.
     """
-    asked = header("🧩", texts("pick.title"), texts("pick.for", purpose=purpose))
-    body = [asked, _chooser(texts, integrations[:CHOICES])]
+    unknown = texts("pick.unknown", name=capped(unknown_name, MAX_NAME)) if unknown_name else ""
+    title = unknown or texts("pick.title")
+    body: list[CardElement] = [header("🧩", title, texts("pick.for", purpose=purpose))]
+    if unknown:
+        names = [capped(each.name, 40) for each in integrations[:SHOWN]] + ["…"] * (len(integrations) > SHOWN)
+        body.append(plain(texts("pick.known", names=" · ".join(names))))
+    body.append(_chooser(texts, integrations[:CHOICES]))
     actions = [
         button(texts("button.continue"), verb, data, style="positive", inputs=True),
         button(texts("button.cancel"), "help.cancel"),
     ]
-    return card(texts, texts("pick.title"), body, actions)
+    return card(texts, title, body, actions)
 
 
 def _chooser(texts: Texts, integrations: Sequence[IntegrationView]) -> ChoiceSetInput:

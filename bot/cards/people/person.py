@@ -31,14 +31,16 @@ def person_card(
     about = " · ".join(part for part in parts if part)
     body: list[CardElement] = [header("👤", title, about)]
     hidden = hidden_word(line)
-    if done == "resend" and (hidden or not line.is_matched):
+    if done == "resend" and (hidden or not line.is_matched or not person.is_enabled):
         body.append(note("warning", "ℹ️", texts("person.nothing_sent")))
     elif done:
         later = ".closed" if done in ("include", "resend") and person.closed_until else ""
         body.append(note("good", "✅", texts(f"person.done.{done}{later}")))
     if meanwhile is not None:
         body.append(note("warning", "☝️", texts("person.meanwhile", who=capped(meanwhile) or "–")))
-    if person.closed_until:
+    if not person.is_enabled:
+        body.append(note("default", "⏸️", texts("disabled.already")))
+    elif person.closed_until:
         until = texts.until(person.closed_until, now, zone)
         body.append(note("default", "🌙", texts("why.reason.closed", until=until)))
     if done != "exclude" and (hidden or line.left_out or not line.is_matched):

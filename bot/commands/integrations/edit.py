@@ -198,7 +198,7 @@ async def current(context: TurnContext, again: str = "edit.open") -> Integration
 async def show_outdated(context: TurnContext, view: IntegrationView, again: str = "edit.open") -> None:
     async with context.services.database.session() as session:
         last = await history.latest(session, context.tenant, view.id, EDITS)
-    by = history_cards.who(context.texts, last) if last else ""
+    by = history_cards.who(context.texts, last) if last and last.actor_id != context.actor.id else ""
     ago = context.texts.relative(last.at, context.now) if last else ""
     await context.show(cards.outdated(context.texts, view, last, by, ago, again))
 

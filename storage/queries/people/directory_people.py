@@ -34,6 +34,9 @@ _ONE = select(Person).where(
 _ONE_LOCKED = for_update(_ONE)
 
 
+_AFTER_BLANK = literal(" ").concat(col(Person.search))
+"""What is searched, with a blank before each of its words."""
+
 PersonRead = tuple[Person, ReadBack | None]
 """A person, and what Teams was read to show of them."""
 
@@ -48,13 +51,14 @@ async def _read(session: AsyncSession, query: Select[Person, ReadBack]) -> list[
 class PeopleQuery:
     """``filter`` is a value of ``sync.domain.people.PeopleFilter``; ``by`` is who asks, for ``my_changes``.
 
-    ``words`` all occur in a person's name, address or extension. The page begins after the person ``after``, or
-    ends before the person ``before``. ``talking`` names the lines that count as a call. ``only_shown``: those who
-    are shown in Teams.
+    ``words`` all occur in a person's name, address or extension; with ``only_beginnings`` each begins a word of
+    them. The page begins after the person ``after``, or ends before the person ``before``. ``talking`` names the
+    lines that count as a call. ``only_shown``: those who are shown in Teams.
     """
 
     filter: str = "everyone"
     words: tuple[str, ...] = ()
+    only_beginnings: bool = False
     by: str = ""
     after: str = ""
     before: str = ""
@@ -131,7 +135,8 @@ async def _mark(session: AsyncSession, integration_ids: Collection[str], person_
 
 
 def _where(integration_ids: Collection[str], query: PeopleQuery) -> list[ColumnElement[bool]]:
-    words = [col(Person.search).contains(word, autoescape=True) for word in query.words[:MAX_WORDS]]
+    searched, before = (_AFTER_BLANK, " ") if query.only_beginnings else (col(Person.search), "")
+    words = [searched.contains(f"{before}{word}", autoescape=True) for word in query.words[:MAX_WORDS]]
     return [
         col(Person.integration_id).in_(integration_ids),
         col(Person.gone).is_(False),
@@ -186,8 +191,7 @@ async def candidates(
     last = [col(Person.search).contains(word[-PIECE:], autoescape=True) for word in some if word]
     if not first:
         return []
-    begins = [f" {word[0]}" for word in some if word]
-    same = [literal(" ").concat(col(Person.search)).contains(letter, autoescape=True) for letter in begins]
+    same = [_AFTER_BLANK.contains(f" {word[0]}", autoescape=True) for word in some if word]
     for enough in (and_(*first), and_(*last), or_(*first, *last), or_(*same)):
         query = (
             _READ.where(col(Person.integration_id).in_(integration_ids), col(Person.gone).is_(False), enough)

@@ -72,6 +72,7 @@ def _editing(texts: Texts, one: IntegrationView, wrong: list[FormError]) -> Iter
         "edit_outdated",
         edit.outdated(texts, one, act("edit_teams", tenant_id=GUID), "Ada", ago),
     )
+    yield "edit_outdated_own", edit.outdated(texts, one, act("edit_teams", tenant_id=GUID), "", ago)
     yield "edit_outdated_nobody", edit.outdated(texts, one, None, "", "")
 
 

@@ -130,6 +130,7 @@ def _cards(texts: Texts) -> Iterator[tuple[str, Card]]:
     )
     yield "person_closed", person.person_card(texts, closed, NOW, "UTC", "include")
     out = replace(full, line=line(excluded=True, desired=None), read=None)
+    yield "person_disabled", person.person_card(texts, replace(full, is_enabled=False), NOW, "UTC", "resend")
     yield "person_excluded", person.person_card(texts, out, NOW, "UTC", "exclude")
     by_hand = line(by_hand=True, changed_by="Ana Lima", changed_at=NOW - timedelta(days=3))
     done = replace(full, line=by_hand, sent=SENT[:1])

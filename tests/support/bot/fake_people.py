@@ -121,7 +121,9 @@ class FakePeople(Roster, PersonEditor, Poller):
     ) -> list[ExportedPerson]:
         raise UnknownIntegration(integration_id)
 
-    async def find(self, owner_tenant: str, typed: str, within: Collection[str] = ()) -> Found:
+    async def find(
+        self, owner_tenant: str, typed: str, within: Collection[str] = (), *, is_guess: bool = False
+    ) -> Found:
         return Found()
 
     async def card(self, owner_tenant: str, integration_id: str, person_id: str) -> PersonCard:

@@ -9,6 +9,7 @@ from bot.activity import Card
 from bot.cards.parts import NBSP
 from bot.commands import COMMANDS
 from bot.commands.help import GROUPS, LINES
+from bot.commands.naming import OF_AN_INTEGRATION
 from storage.queries.chat import drafts
 from storage.tables.roles import Member
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
@@ -17,7 +18,7 @@ from sync.domain.roles import Role
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import TENANT, buttons, error_below, inputs, press, words
 from tests.support.bot.setup_wizard import APP, OTHER_CLIENT, at_microsoft, at_preview
-from tests.support.bot.texts import EN
+from tests.support.bot.texts import EN, PT
 from tests.support.storage.stores import stored
 
 
@@ -58,6 +59,41 @@ async def test_of_several_it_asks_which(chat: Chat, command: str) -> None:
     verb, cancel = buttons(card)
     assert EN("kept.title") in words(await chat.press(card, cancel))
     assert "Branch" in words(await chat.press(card, verb, {"integration": ids[1]}))
+
+
+@pytest.mark.parametrize("key", sorted(command.key for command in COMMANDS))
+async def test_the_commands_of_one_integration_ask_which(chat: Chat, key: str) -> None:
+    await two(chat)
+    (command,) = (each for each in COMMANDS if each.key == key)
+    is_asked = EN("pick.title") in words(await chat.say(command.titles["en"]))
+    assert is_asked == (key in OF_AN_INTEGRATION | {"people"})
+
+
+@pytest.mark.parametrize(
+    ("said", "name", "key"),
+    [
+        ("estado Lisboa", "Lisboa", "status"),
+        ("atualizar lisboa", "lisboa", "update"),
+        ("test connection of lisbon north?", "lisbon north?", "test"),
+    ],
+)
+async def test_an_integration_that_does_not_exist_is_said_with_those_that_do(
+    chat: Chat, said: str, name: str, key: str
+) -> None:
+    await add_integration(chat)
+    card = await chat.say(said)
+    assert card["fallbackText"] == EN("pick.unknown", name=name)
+    assert EN("pick.known", names="Head office") in words(card)
+    chat.locale = "pt-PT"
+    assert PT("pick.unknown", name=name) == (await chat.say(said))["fallbackText"]
+    (continues,) = (verb for verb in buttons(card) if verb.startswith(key))
+    assert "Head office" in words(await chat.press(card, continues))
+
+
+async def test_no_integration_is_looked_for_beside_a_command_about_something_else(chat: Chat) -> None:
+    await add_integration(chat)
+    for said in ("help lisbon", "history lisbon", "status secret", "lisbon"):
+        assert EN("unknown.title") in words(await chat.say(said)), said
 
 
 async def test_enable_previews_first(chat: Chat) -> None:

@@ -109,6 +109,23 @@ async def test_words_find_a_person_or_who_comes_nearest(
         assert bool(found.nearest) == bool(nearest)
 
 
+@pytest.mark.parametrize(
+    ("typed", "people"),
+    [
+        ("sofia", ["sofia2", "sofia"]),
+        ("CONCEIÇÃO sofia", ["sofia"]),
+        ("sof conc", ["sofia"]),
+        ("2001", ["sofia"]),
+        ("rui@", ["rui"]),
+        *((typed, []) for typed in ("osta", "example.com", "sofja", "sofia xptowz", "", "x", "%")),
+    ],
+)
+async def test_a_guess_finds_by_beginnings_and_nobody_near(tmp_path: Path, typed: str, people: list[str]) -> None:
+    async with bench(tmp_path, *sample()) as at:
+        found = await at.roster.find("t1", typed, is_guess=True)
+        assert ([line.id for line in found.people], found.nearest) == (people, ())
+
+
 @pytest.mark.parametrize("typed", ["", "  ", "x", "\u200b", "%"])
 async def test_too_few_letters_are_asked_to_be_more(tmp_path: Path, typed: str) -> None:
     async with bench(tmp_path, *sample()) as at:

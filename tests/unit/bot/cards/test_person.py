@@ -35,6 +35,13 @@ def test_who_cannot_be_shown_is_not_shown_again_and_the_card_says_why(
     assert texts(why)[1:] in said
 
 
+@pytest.mark.parametrize("texts", [EN, PT], ids=["en", "pt"])
+def test_while_presence_is_disabled_nothing_is_sent(texts: Texts) -> None:
+    said = words(person_card(texts, PersonCard(line(), (), (), is_enabled=False), NOW, "UTC", "resend"))
+    assert (texts(NOTHING) in said, texts(RESEND) in said) == (True, False)
+    assert texts("disabled.already") in said
+
+
 def test_outside_the_hours_nothing_is_sent_before_they_begin() -> None:
     shown = PersonCard(line(), (), ())
     closed = PersonCard(line(), (), (), closed_until=NOW + timedelta(hours=21))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bot.chat.router import Router, language_said, normalised, words_of
-from bot.chat.vocabulary import ABOUT, REMARKS
+from bot.chat.vocabulary import ABOUT, BESIDE_A_NAME, REMARKS
 from bot.commands import COMMANDS
 from bot.languages import load_texts
 
@@ -84,6 +84,10 @@ def test_other_words_are_no_command_and_nothing_misleading_is_suggested(said: st
         ("thanks!", "thanks"),
         ("Obrigado.", "thanks"),
         ("muito obrigada", "thanks"),
+        ("ok", "noted"),
+        ("Está bem.", "noted"),
+        ("Great!", "noted"),
+        ("ok obrigado", "thanks"),
         ("Who are you?", "who"),
         ("quem és?", "who"),
         ("cancel", "leave"),
@@ -122,12 +126,33 @@ def test_where_two_are_as_likely_both_are_suggested(said: str, keys: set[str]) -
     assert {command.key for command in ROUTER.nearest(said)} == keys
 
 
+@pytest.mark.parametrize(
+    ("said", "key"),
+    [
+        ("status lisbon", "status"),
+        ("Estado de Lisboa?", "status"),
+        ("lisbon status", "status"),
+        ("test connection acme", "test"),
+        ("relatório da acme norte", "report"),
+        ("status", "status"),
+        ("status of my secret", ""),
+        ("latest lisbon", ""),
+        ("lisbon", ""),
+        ("delete history", ""),
+        ("", ""),
+    ],
+)
+def test_the_command_beside_an_unknown_name_is_known(said: str, key: str) -> None:
+    command = ROUTER.beside_a_name(said)
+    assert (command.key if command else "") == key
+
+
 def test_every_command_is_spoken_of() -> None:
     assert {command.key for command in COMMANDS} - ABOUT.keys() <= {"person"}
 
 
 def test_what_is_said_is_stored_as_it_is_compared() -> None:
-    said = [*REMARKS, *(word for words in ABOUT.values() for word in words)]
+    said = [*REMARKS, *BESIDE_A_NAME, *(word for words in ABOUT.values() for word in words)]
     assert [each for each in said if normalised(each) != each] == []
     assert [each for each in {word for words in ABOUT.values() for word in words} if words_of(each) != [each]] == []
 

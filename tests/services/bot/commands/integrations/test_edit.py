@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from bot.activity import Action, Card
+from bot.languages import Texts
 from storage.queries import history
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import Actor, AlreadySetUp, IntegrationView, NameTaken
@@ -14,7 +15,7 @@ from tests.support.bot.setup_wizard import APP, CLIENT, CLIENT_SECRET, CLOUDLINK
 from tests.support.bot.texts import EN, PT
 
 OTHER = "55555555-0000-4000-8000-000000000005"
-BEN = "66666666-0000-4000-8000-000000000006"
+BEN = Actor("66666666-0000-4000-8000-000000000006", "Ben Example")
 
 
 @pytest.fixture
@@ -184,7 +185,7 @@ async def test_the_second_of_two_edits_is_shown_the_first(
 ) -> None:
     chat.locale = locale
     slow = await form(chat, "rename")
-    await chat.integrations.rename(TENANT, one.id, one.revision, "Ben's name", Actor(BEN, "Ben Example"))
+    await chat.integrations.rename(TENANT, one.id, one.revision, "Ben's name", BEN)
     await _recorded(chat, one, "rename", {"from": "Head office", "to": "Ben's name"})
     chat.now += timedelta(minutes=3)
     card = await chat.press(slow, "edit.save_name", {"name": "My name"})
@@ -196,15 +197,31 @@ async def test_the_second_of_two_edits_is_shown_the_first(
     assert set(buttons(card)) == {"edit.open", "history.show"}
 
 
-async def _recorded(chat: Chat, view: IntegrationView, act: str, facts: dict[str, str]) -> None:
+@pytest.mark.parametrize(("locale", "texts"), [("en-US", EN), ("pt-PT", PT)])
+async def test_a_change_of_ones_own_in_another_card_is_said_to_be_that(
+    chat: Chat, one: IntegrationView, locale: str, texts: Texts
+) -> None:
+    chat.locale = locale
+    slow = await form(chat, "rename")
+    me = Actor(chat.person, "Ada Example")
+    await chat.integrations.rename(TENANT, one.id, one.revision, "Other", me)
+    await _recorded(chat, one, "rename", {"to": "Other"}, me)
+    chat.now += timedelta(minutes=3)
+    shown = words(await chat.press(slow, "edit.save_name", {"name": "My name"}))
+    ago = texts.relative(chat.now - timedelta(minutes=3), chat.now)
+    assert texts("edit.outdated.by.you", ago=ago) in shown
+    assert "Ada Example" not in shown
+
+
+async def _recorded(chat: Chat, view: IntegrationView, act: str, facts: dict[str, str], by: Actor = BEN) -> None:
     async with chat.database.writing() as session:
         await history.record(
             session,
             owner_tenant=TENANT,
             integration_id=view.id,
             integration_name=view.name,
-            actor_id=BEN,
-            actor_name="Ben Example",
+            actor_id=by.id,
+            actor_name=by.name,
             act=act,
             result=history.DONE,
             facts=facts,

@@ -231,10 +231,79 @@ async def test_a_name_leads_to_the_person_and_two_of_a_name_to_the_question(peop
     near = await people.chat.say("porquê Sofya Conceicao")
     assert names(near)[0] == "sofia"
     assert EN("people.nearest") in words(near)
-    for typed in ("why is Rui not shown", "porque é que o Rui não aparece?", "people called Rui"):
+    for typed in ("why is Rui not shown", "porque é que o Rui não está no Teams?", "people called Rui"):
         assert "Rui Costa" in words(await people.chat.say(typed))
     for typed in ("why", "why x", "exclude"):
         assert EN("people.short") in words(await people.chat.say(typed))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("Ana", "ana martins", "2001", "extensão 2001", "p1@example.com", "a Ana não aparece no Teams"),
+        *("Ana does not work", "Ana's call is missing", "estado de Ana", "status of Ana", "Como está a Ana?"),
+        *("mostrar Ana", "show Ana", "show Ana again", "voltar a mostrar Ana", "hide Ana", "esconder a Ana"),
+        *("Ana shows the wrong status", "o estado da Ana está errado", "atualizar Ana", "apagar Ana", "who is Ana"),
+        *("a Ana Martins da Vale Verde não aparece", "stop showing Ana"),
+        *("disable Ana", "what happened with Ana?", "Ana isn't shown", "é a Ana quem está ao telefone"),
+    ],
+)
+async def test_words_that_name_one_person_open_their_card(people: People, said: str) -> None:
+    await people.store(
+        people.person("p1", "Ana Martins", extension="2001"), people.person("p2", "Rui Reis", extension="2002")
+    )
+    card = await people.chat.say(said)
+    assert card["fallbackText"] == "Ana Martins"
+    assert card["actions"][0]["verb"] == "why.show"
+    assert EN("why.title") in words(await people.chat.press(card, "why.show"))
+
+
+async def test_words_that_name_several_people_ask_which(people: People) -> None:
+    called = ("Ana Martins", "Ana Reis", "Mariana Reis")
+    await people.store(*(people.person(f"p{number}", name) for number, name in enumerate(called, 1)))
+    card = await people.chat.say("a Ana não aparece")
+    assert names(card) == ["p1", "p2"]
+    assert EN("people.which") in words(card)
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("turn", "unknown.title"),
+        ("delete history", "unknown.title"),
+        ("Zacarias", "unknown.title"),
+        ("Ana Zacarias", "unknown.title"),
+        ("add Ana as admin", "unknown.title"),
+        ("a b c d e f g " * 20, "unknown.title"),
+        ("Ana " * 60, "unknown.title"),
+        ("status", "status.enabled"),
+        ("ok", "remark.noted"),
+        ("obrigada", "remark.thanks"),
+        ("estado lisboa", "pick.unknown"),
+    ],
+)
+async def test_a_command_a_remark_and_a_suggestion_are_not_taken_for_a_person(
+    people: People, said: str, answer: str
+) -> None:
+    called = ("Ana Turner", "History Stone", "Status Okay", "Teste Obrigada")
+    await people.store(*(people.person(f"p{number}", name) for number, name in enumerate(called)))
+    card = await people.chat.say(said)
+    assert card["fallbackText"] == EN.lenient(answer, {"name": "lisboa"})
+
+
+async def test_names_alone_show_nobody_to_a_person_without_a_role(people: People) -> None:
+    await people.store(people.person("p1", "Ana Martins"))
+    people.chat.person = STRANGER
+    for said in ("Ana", "status of Ana", "show Ana", "2001"):
+        card = await people.chat.say(said)
+        assert card["fallbackText"] == EN("refused.title"), said
+        assert "Martins" not in str(card)
+
+
+async def test_names_alone_are_of_the_own_tenant(people: People) -> None:
+    await stored(people.chat.database, integration(id="i2", owner_tenant="t2", tenant_id="t2"))
+    await people.store(people.person("p2", "Ana Martins", integration_id="i2"))
+    assert (await people.chat.say("Ana"))["fallbackText"] == EN("unknown.title")
 
 
 OF_ENTRA, OF_CLOUDLINK = "Xq18Q~dK3vLw9ZtR_uYbN7.cFhJmSaGe2PoTiVx0", "f3a9c07be1d25864" * 4
@@ -411,6 +480,15 @@ async def test_a_shared_extension_is_said_in_the_same_words_everywhere(people: P
 async def test_a_person_without_a_phone_learns_so(people: People) -> None:
     people.chat.person = STRANGER
     assert EN("why.me.none") in words(await people.chat.say("my presence"))
+
+
+async def test_show_again_now_while_presence_is_disabled_says_that_nothing_is_sent(people: People) -> None:
+    await people.store(people.person("ana", "Ana"))
+    card = await people.chat.say("people ana")
+    assert EN("disabled.already") not in words(card)
+    await people.chat.press(await people.chat.say("disable presence"), "disable.now")
+    said = words(await people.chat.press(card, "person.resend"))
+    assert (EN("person.nothing_sent") in said, EN("disabled.already") in said) == (True, True)
 
 
 async def test_who_left_cloudlink_has_no_card(people: People) -> None:
