@@ -104,6 +104,7 @@ class Overview:
             shown_now=counts.shown,
             missing=counts.missing,
             lists_shrunk=tuple(row.facts for row in opened if row.service == LISTS),
+            lists_unread=tuple(row.facts for row in health.unread_lists(opened)),
             groups_unread=tuple(row.facts for row in opened if row.service == GROUPS),
             day=tuple(day.parts(now, PARTS, PART_HOURS)),
             answered=_answered(integration, proven),

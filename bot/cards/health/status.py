@@ -14,7 +14,7 @@ from bot.activity import Card
 from bot.cards.field_errors import FormError, Link, Links, form_error
 from bot.cards.health.expiry import expires_soon, expiry, renewal
 from bot.cards.health.freshness import freshness
-from bot.cards.health.own_problems import clearing, own_problem
+from bot.cards.health.own_problems import clearing, last_read, own_problem
 from bot.cards.health.picture import last_day, people_now
 from bot.cards.health.proof import proof
 from bot.cards.health.remedies import is_lasting, is_suspected, known, remedies
@@ -38,6 +38,7 @@ from bot.languages import Texts
 from sync.domain.errors import OUTAGES, SyncError
 from sync.domain.model import CredentialKind, Freshness, IntegrationView, Service, Status
 from sync.domain.presence import Effect
+from sync.problems.health import DIRECTORY
 from sync.problems.incidents import GROUPS, LISTS
 
 UNKNOWN_SHOWN = 5
@@ -82,6 +83,7 @@ def status_card(texts: Texts, view: StatusView) -> Card:
         header(symbol, title, capped(view.integration.name)),
         *_problems(texts, view, faults),
         *(own_problem(texts, LISTS, facts) for facts in status.lists_shrunk),
+        *_unread(texts, view),
         *(own_problem(texts, GROUPS, facts) for facts in status.groups_unread),
         *_shown(texts, view, faults),
         *_services(texts, view, faults),
@@ -154,6 +156,14 @@ def _problems(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> lis
         link = said.link if place else None
         found.append(note(style, symbol, said.sentence, said.remedy, link=link))  # type: ignore[arg-type]
     return found
+
+
+def _unread(texts: Texts, view: StatusView) -> list[Container]:
+    """The lists of users that cannot be read: presence works, but who joins or leaves is not seen."""
+    return [
+        own_problem(texts, DIRECTORY, facts, last=last_read(texts, facts, view.now, view.zone))
+        for facts in view.status.lists_unread
+    ]
 
 
 def _checking(texts: Texts, fault: _Problem) -> tuple[str, str]:
