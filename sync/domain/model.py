@@ -356,7 +356,8 @@ class Status:
     ``lists_unread`` are those of each list of users that cannot be read, though its service answers.
     ``groups_unread`` are the facts of groups in rules that cannot be read any more.
     ``shown_now`` are shown as something from us, ``missing`` should be; ``day`` are the last 24 hours in parts.
-    ``answered`` is when a service last answered, of those where that is stored.
+    ``answered`` is when a service last answered, of those where that is stored. ``store_fault`` is what keeps
+    everything from being stored, ``disk`` or ``database``; empty for nothing.
     """
 
     integration: IntegrationView
@@ -382,6 +383,7 @@ class Status:
     groups_unread: tuple[Mapping[str, str | int], ...] = ()
     day: tuple[Hour, ...] = ()
     answered: Mapping[Service, datetime] = field(default_factory=dict)
+    store_fault: str = ""
 
     @property
     def in_scope(self) -> int:

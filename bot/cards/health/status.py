@@ -81,6 +81,7 @@ def status_card(texts: Texts, view: StatusView) -> Card:
     symbol, title = _state(texts, view, faults)
     body: list[CardElement] = [
         header(symbol, title, capped(view.integration.name)),
+        *_not_stored(texts, status),
         *_problems(texts, view, faults),
         *(own_problem(texts, LISTS, facts) for facts in status.lists_shrunk),
         *_unread(texts, view),
@@ -117,6 +118,8 @@ def _state(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> tuple[
     """The symbol and the sentence that say what Teams shows now."""
     if not view.integration.enabled:
         return "⏸️", texts("status.disabled")
+    if view.status.store_fault:
+        return "❌", texts("status.not_stored")
     if _is_closed(view) and not (faults and _stops(faults[0], view.status)):
         return "🌙", _closed(texts, view)
     if not faults:
@@ -142,6 +145,11 @@ def _stops(fault: _Problem, status: Status) -> bool:
     """Whether nothing new reaches Teams; without CloudLink's credentials its events may still arrive."""
     reported = fault.service is Service.CLOUDLINK and status.freshness is Freshness.LIVE
     return is_lasting(fault.error) and not reported
+
+
+def _not_stored(texts: Texts, status: Status) -> list[Container]:
+    """That nothing can be stored, not even what phones report."""
+    return [note("attention", "❌", texts(f"apology.{status.store_fault}"))] if status.store_fault else []
 
 
 def _problems(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list[Container]:
@@ -179,7 +187,7 @@ def _shown(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list[C
     if not view.integration.enabled:
         waiting, health = view.status.waiting, view.status.service_health
         return [note("warning", "👀", clearing(texts, waiting, health))] if waiting else []
-    if faults:
+    if faults or view.status.store_fault:
         return []
     read_at = view.status.proof.read_at
     read = texts.when(read_at, view.now, view.zone) if read_at else ""

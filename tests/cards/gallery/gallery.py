@@ -276,6 +276,7 @@ def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "status_read_back_refused", _status(texts, [None, None, None], many=refused)
     wrong, unavailable = example(Fault.ENTRA_SECRET_EXPIRED), example(Fault.CLOUDLINK_UNREACHABLE)
     yield "status_list_unread", _status(texts, [None, None, None], unread=True)
+    yield "status_disk_full", _status(texts, [None, None, None], store_fault="disk")
     yield "status_lists_shrunk", _status(texts, [None, None, None], shrunk=True)
     yield "status_checking", _status(texts, [None, ServiceUnavailable(Fault.ENTRA_SECRET_EXPIRED), None])
     yield "status_answered", _status(texts, [None, None, None], answered=ANSWERED)
@@ -359,6 +360,7 @@ def _status(
     closed: bool = False,
     shrunk: bool = False,
     unread: bool = False,
+    store_fault: str = "",
     answered: Mapping[Service, datetime] = MappingProxyType({}),
 ) -> Card:
     """A fault began 12 minutes ago, after the last change."""
@@ -391,6 +393,7 @@ def _status(
         groups_unread=({"groups": 2, "names": "Sales, Vendas & Marketing"},) if shrunk else (),
         day=report.day() if enabled and not closed else (),
         answered=answered,
+        store_fault=store_fault,
     )
     return status_card(texts, StatusView(sample, LINKS, NOW, "Europe/Lisbon", "29:reader", may_edit=True))
 

@@ -66,6 +66,18 @@ async def test_a_list_that_cannot_be_read_is_no_fault_of_a_service_and_not_said_
             assert [row.service for row in await problems.list_open(session, "i1")] == ["graph"]
 
 
+async def test_that_nothing_can_be_stored_is_in_the_status_but_in_no_rehearsal(tmp_path: Path) -> None:
+    async def full() -> str:
+        return "disk"
+
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration())
+        overview = real_operations(context_of(database, clock=FakeClock()), ENCRYPTION, full).overview
+        assert (await overview.status("t1", "i1")).store_fault == "disk"
+        rehearsed = problem("graph", "graph.unreachable", {})
+        assert (await overview.status("t1", "i1", rehearsed=rehearsed)).store_fault == ""
+
+
 async def test_everyone_is_counted_in_one_reading(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, integration(), person("shown", desired="Busy", applied="Busy"), person("waits"))
