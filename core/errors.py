@@ -33,6 +33,7 @@ CloudLinkPresenceError
 ├── SyncError                          sync.domain.errors
 │   ├── CredentialsWrong               sync.domain.errors
 │   └── ServiceUnavailable             sync.domain.errors
+│       └── ListUnread                 sync.domain.errors
 ├── AlreadySetUp                       sync.domain.model
 ├── EditedMeanwhile                    sync.domain.model
 ├── NameTaken                          sync.domain.model

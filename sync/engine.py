@@ -1,6 +1,6 @@
 """Composes sync: its parts, the table of their jobs, and what the application and the bot use of it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -248,7 +248,13 @@ class _Parts:
         config, context, store = self.config, self.context, self.store
         gauges = StoreGauges(context.database, context.metrics, context.clock)
         reach = Reach(bool(config.public_url), timedelta(seconds=config.intervals.poll))
-        overview = Overview(context, self.directory_sync, self.poller, reach)
+        readiness = ReadinessProbe(context.database, jobs, gauges, context.metrics)
+        webhooks = Webhooks(context, self.flow, config.tables)
+
+        def store_fault() -> Awaitable[str]:
+            return readiness.store_fault(in_doubt=not webhooks.is_caught_up)
+
+        overview = Overview(context, self.directory_sync, self.poller, reach, store_fault)
         teardown = TenantTeardown(context, store, self.quota)
         return Engine(
             integrations=IntegrationService(context, store, config.initial_version, config.max_integrations),
@@ -269,9 +275,9 @@ class _Parts:
             imports=PeopleImporter(context),
             schedules=ScheduleEditor(context),
             messages=MessageEditor(context),
-            webhooks=Webhooks(context, self.flow, config.tables),
+            webhooks=webhooks,
             way_in=self.way_in,
             jobs=jobs,
             scheduler=scheduler,
-            readiness=ReadinessProbe(context.database, jobs, gauges, context.metrics),
+            readiness=readiness,
         )

@@ -3,12 +3,14 @@
 SyncError
 ├── CredentialsWrong     an administrator must fix it: pushing stops, one problem is opened
 └── ServiceUnavailable   the service's own problem: retried, after ``retry_after`` where the service said so
+    └── ListUnread       only its list of users cannot be read: it answers otherwise
 
 An error carries a ``Fault`` (a key, for which each language has a sentence and a remedy) and its context:
 short, harmless values such as a permission's name or an AADSTS number. Never a secret, never a body.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from enum import StrEnum
 
 from core.errors import CloudLinkPresenceError
@@ -144,6 +146,23 @@ class ServiceUnavailable(SyncError):
     def __init__(self, fault: Fault, retry_after: float | None = None, **context: str | int) -> None:
         super().__init__(fault, **context)
         self.retry_after = retry_after
+
+
+class ListUnread(ServiceUnavailable):
+    """A list of users cannot be read, though its service answers otherwise: presence works."""
+
+
+@asynccontextmanager
+async def reading_users(answers: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
+    """What fails in the block concerns the list alone if the service still ``answers``.
+
+    Raises ``ListUnread`` then, and otherwise the error of that second request.
+    """
+    try:
+        yield
+    except ServiceUnavailable as error:
+        await answers()
+        raise ListUnread(error.fault, error.retry_after, **error.context) from error
 
 
 def error_from(fault: str, lasting: bool, facts: Mapping[str, str | int]) -> SyncError:

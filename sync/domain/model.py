@@ -353,9 +353,11 @@ class Status:
     ``proof`` is what Teams was read to show; ``delay`` None without a change in the last hour. ``shown_since`` is
     since when Teams shows calls, without a problem that kept it from doing so; None if that is not known.
     ``lists_shrunk`` are the facts of each list that came back much shorter, which is not believed yet.
+    ``lists_unread`` are those of each list of users that cannot be read, though its service answers.
     ``groups_unread`` are the facts of groups in rules that cannot be read any more.
     ``shown_now`` are shown as something from us, ``missing`` should be; ``day`` are the last 24 hours in parts.
-    ``answered`` is when a service last answered, of those where that is stored.
+    ``answered`` is when a service last answered, of those where that is stored. ``store_fault`` is what keeps
+    everything from being stored, ``disk`` or ``database``; empty for nothing.
     """
 
     integration: IntegrationView
@@ -377,9 +379,11 @@ class Status:
     shown_now: int = 0
     missing: int = 0
     lists_shrunk: tuple[Mapping[str, str | int], ...] = ()
+    lists_unread: tuple[Mapping[str, str | int], ...] = ()
     groups_unread: tuple[Mapping[str, str | int], ...] = ()
     day: tuple[Hour, ...] = ()
     answered: Mapping[Service, datetime] = field(default_factory=dict)
+    store_fault: str = ""
 
     @property
     def in_scope(self) -> int:

@@ -19,7 +19,7 @@ from sync.credentials.expiry import listed
 from sync.credentials.new_secrets import Waiting, once_known
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
-from sync.domain.errors import Fault, ServiceUnavailable, SyncError
+from sync.domain.errors import Fault, ListUnread, ServiceUnavailable, SyncError, reading_users
 from sync.domain.jobs import PUSH
 from sync.domain.model import Actor, CloudLinkAccount, CloudLinkCheck, Probe, Service, TeamsApp, TeamsCheck
 from sync.domain.services import PresenceService
@@ -144,7 +144,9 @@ class ConnectionTest:
         except SyncError as error:
             return [Probe(Service.CLOUDLINK, "account", 0.0, error)]
         account, users = CLOUDLINK_STEPS
-        return await _run((*account, phones.account_name), (*users, phones.users))
+        return await _run(
+            (*account, phones.account_name), (*users, lambda: _read(phones.users(), phones.account_name))
+        )
 
     async def _test_teams(self, integration: Integration) -> list[Probe]:
         try:
@@ -161,7 +163,7 @@ class ConnectionTest:
             directory = await stack.enter_async_context(self._clients.directory(app))
             presence = self._clients.presence(app)
             return probes + await _run(
-                (Service.GRAPH, "directory", lambda: directory.changes("")),
+                (Service.GRAPH, "directory", lambda: _read(directory.changes(""), directory.organisation)),
                 (Service.GRAPH, "presence", lambda: self._read_sample(integration, presence)),
             )
 
@@ -191,7 +193,7 @@ class ConnectionTest:
     ) -> None:
         """Open a problem for each failure; of the services in ``healing`` that responded, close the problems."""
         now, integration_id = self._clock(), integration.id
-        failed = {probe.service for probe in probes if probe.error}
+        failed = {probe.service for probe in probes if probe.error and not isinstance(probe.error, ListUnread)}
         healthy = {probe.service for probe in probes} - failed
         async with self._database.writing() as session:
             if not await health.is_unchanged(session, integration):
@@ -199,8 +201,9 @@ class ConnectionTest:
             for probe in probes:
                 if probe.error:
                     service = health.service_of(probe.error)
-                    healthy.discard(service)
-                    failed.add(service)
+                    if not isinstance(probe.error, ListUnread):
+                        healthy.discard(service)
+                        failed.add(service)
                     await health.mark_unhealthy(session, integration_id, probe.error, now, service)
             await health.mark_healthy(session, integration_id, healthy & set(healing), now)
             for problem in await problems.list_open(session, integration_id):
@@ -216,8 +219,13 @@ def _with_untried(probes: Sequence[Probe], steps: Sequence[Step]) -> list[Probe]
     return [*probes, *(Probe(*step, tried=False) for step in steps[len(probes) :])]
 
 
+async def _read(users: Awaitable[object], answers: Callable[[], Awaitable[object]]) -> object:
+    async with reading_users(answers):
+        return await users
+
+
 async def _run(*checks: Check) -> list[Probe]:
-    """Run the checks in order, up to the first that fails."""
+    """Run the checks in order, up to the first that fails; where only a list is unread, the next is tried too."""
     probes: list[Probe] = []
     for service, name, call in checks:
         began = perf_counter()
@@ -229,6 +237,6 @@ async def _run(*checks: Check) -> list[Probe]:
             error = raised
         count = len(found) if isinstance(found, list) else None
         probes.append(Probe(service, name, perf_counter() - began, error, count=count))
-        if error:
+        if error and not isinstance(error, ListUnread):
             break
     return probes

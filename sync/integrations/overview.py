@@ -1,6 +1,6 @@
 """Reads an integration for an administrator: its status, and a preview of what enabling it would do."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -44,14 +44,22 @@ class Reach:
 
 
 class Overview:
-    """Both methods raise ``UnknownIntegration``."""
+    """Both methods raise ``UnknownIntegration``. ``store_fault`` is why nothing can be stored, or else empty."""
 
-    def __init__(self, context: Context, directory_sync: DirectorySync, poller: Poller, reach: Reach) -> None:
+    def __init__(
+        self,
+        context: Context,
+        directory_sync: DirectorySync,
+        poller: Poller,
+        reach: Reach,
+        store_fault: Callable[[], Awaitable[str]],
+    ) -> None:
         self._database = context.database
         self._clock = context.clock
         self._directory_sync = directory_sync
         self._poller = poller
         self._reach = reach
+        self._store_fault = store_fault
 
     async def preview(self, owner_tenant: str, integration_id: str) -> Preview:
         """Read both directories and the phones, match people, and say what enabling would do.
@@ -66,7 +74,7 @@ class Overview:
 
     async def status(self, owner_tenant: str, integration_id: str, *, rehearsed: Problem | None = None) -> Status:
         """The integration's state as stored; no service is called. As if ``rehearsed`` was its only problem."""
-        now = self._clock()
+        now, store_fault = self._clock(), "" if rehearsed else await self._store_fault()
         async with self._database.session() as session:
             integration = await owned(session, owner_tenant, integration_id)
             opened = [rehearsed] if rehearsed else await problems.list_open(session, integration_id)
@@ -104,9 +112,11 @@ class Overview:
             shown_now=counts.shown,
             missing=counts.missing,
             lists_shrunk=tuple(row.facts for row in opened if row.service == LISTS),
+            lists_unread=tuple(row.facts for row in health.unread_lists(opened)),
             groups_unread=tuple(row.facts for row in opened if row.service == GROUPS),
             day=tuple(day.parts(now, PARTS, PART_HOURS)),
             answered=_answered(integration, proven),
+            store_fault=store_fault,
         )
 
     def _poll_seconds(self, phones: int, enabled: int) -> int:

@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.correlation import current_cause
 from storage.queries import history, integrations, polls
+from storage.queries.health import problems
 from storage.queries.people import people
 from storage.tables.integrations import Integration
 from sync.audit import Act, AuditLog, Subject
@@ -32,6 +33,7 @@ from sync.integrations.equality import check_new
 from sync.integrations.left_quota import take_up_quota
 from sync.integrations.views import integration_view
 from sync.phones.subscriptions import new_webhook_endpoint
+from sync.problems.health import DIRECTORY
 from sync.tenancy import owned
 
 
@@ -195,4 +197,5 @@ class IntegrationService:
         integration.enabled, integration.enabled_at = False, None
         integration.polled_at = None
         await polls.clear(session, integration.id)
+        await problems.close_open(session, integration.id, [DIRECTORY], self._clock())
         return await people.clear_desired(session, integration.id, current_cause(), self._clock())

@@ -19,6 +19,8 @@ TIMEOUT = 3.0
 """Seconds within which the database must respond to count as available."""
 
 DATABASE, JOBS, BOT = "database", "jobs", "bot"
+DISK = "disk"
+"""What cannot be written when its database is, for want of space."""
 
 Check = Callable[[], Coroutine[Any, Any, bool]]
 
@@ -41,7 +43,7 @@ class ReadinessProbe:
         self._store_gauges = store_gauges
         self._metrics = metrics
         self._timeout = timeout
-        self._is_unavailable = False
+        self._fault = ""
         self._watched: dict[str, Check] = {}
         self._pending: set[asyncio.Task[bool]] = set()
         metrics.set_build(database.engine.dialect.name)
@@ -66,10 +68,19 @@ class ReadinessProbe:
             self._metrics.ready.labels(part=part).set(is_ready)
         return all(parts.values())
 
+    async def store_fault(self, *, in_doubt: bool) -> str:
+        """Why nothing can be stored, ``DISK`` or ``DATABASE``; empty if it can, as far as is known.
+
+        The database is asked only if it could not be written when it was asked last, or when ``in_doubt``.
+        """
+        if self._fault or in_doubt:
+            await self._check_database()
+        return self._fault
+
     async def refresh_gauges(self) -> None:
         """Update the gauges; those read from the database keep their values while it is unavailable."""
         await self.ready()
-        if not self._is_unavailable:
+        if not self._fault:
             await self._attempt(self._refresh())
 
     async def _check_database(self) -> bool:
@@ -97,13 +108,15 @@ class ReadinessProbe:
 
     async def _attempt(self, action: Coroutine[Any, Any, bool]) -> bool:
         """Whether ``action`` succeeded in time."""
-        error = "TimeoutError"
+        error, fault = "TimeoutError", DATABASE
         try:
             responded = await self._in_time(action)
         except (SQLAlchemyError, OSError) as raised:
             responded, error = None, describe_error(raised)
-            error += ": the disk is full or cannot be written" if is_disk_fault(raised) else ""
+            if is_disk_fault(raised):
+                error, fault = f"{error}: the disk is full or cannot be written", DISK
         self._log_change("" if responded else error)
+        self._fault = "" if responded else fault
         return bool(responded)
 
     async def _in_time(self, action: Coroutine[Any, Any, bool]) -> bool | None:
@@ -125,9 +138,7 @@ class ReadinessProbe:
 
     def _log_change(self, error: str) -> None:
         """Log once when the database becomes unavailable and once when it is available again."""
-        if bool(error) != self._is_unavailable:
-            self._is_unavailable = bool(error)
-            if error:
-                log.error("database_unavailable", error=error)
-            else:
-                log.info("database_available")
+        if error and not self._fault:
+            log.error("database_unavailable", error=error)
+        elif self._fault and not error:
+            log.info("database_available")

@@ -20,7 +20,7 @@ from storage.tables.directory import DirectoryState
 from storage.tables.integrations import Integration
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
-from sync.domain.errors import Fault, ServiceUnavailable
+from sync.domain.errors import Fault, ServiceUnavailable, reading_users
 from sync.domain.services import Directory, DirectoryPage, UserChange
 from sync.people.delta_pages import read_pages
 
@@ -76,7 +76,8 @@ class DirectoryMirror:
             state = await directory.get_state(session, integration.id)
         is_known = state is not None and state.tenant_id == integration.tenant_id
         link = state.link if state and is_known and not self._is_old(state) else ""
-        async with self._clients.directory(self._credentials.app(integration)) as service:
+        app = self._credentials.app(integration)
+        async with self._clients.directory(app) as service, reading_users(service.organisation):
             try:
                 state = await self._read(service, integration, link)
             except ServiceUnavailable as error:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -15,7 +15,7 @@ from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
-from sync.domain.errors import SyncError
+from sync.domain.errors import SyncError, reading_users
 from sync.domain.features import matches_proxies
 from sync.domain.jobs import MATCH, POLL, POLL_NOW, PUSH
 from sync.domain.model import Service
@@ -59,17 +59,17 @@ class DirectorySync:
             has_new = await self.refresh(integration)
         except SyncError as error:
             await health.record_failure(self._database, integration, error, self._clock())
-            await self._try_again(integration_id)
+            await self._try_again(integration_id, error)
             return
         self._failures.pop(integration_id, None)
         await self._jobs.defer(PUSH, integration_id)
         await self._jobs.defer(POLL if has_new else POLL_NOW, integration_id)
 
-    async def _try_again(self, integration_id: str) -> None:
-        """With the backoff of failed jobs: sending presence closes the problem, and proves nothing of lists."""
+    async def _try_again(self, integration_id: str, error: SyncError) -> None:
+        """With the backoff of failed jobs: a service that answers something else proves nothing of lists."""
         failures = self._failures[integration_id] = self._failures.get(integration_id, 0) + 1
-        at = self._clock() + retry_delay(failures, self._random)
-        await self._jobs.defer(MATCH, integration_id, at=at)
+        wait = max(retry_delay(failures, self._random), timedelta(seconds=error.retry_after or 0))
+        await self._jobs.defer(MATCH, integration_id, at=self._clock() + wait)
 
     async def refresh(self, integration: Integration, *, is_expected: bool = False) -> bool:
         """Read both directories and groups, match, store and judge; returns whether people are newly matched.
@@ -83,7 +83,7 @@ class DirectorySync:
 
     async def _match(self, integration: Integration, *, is_expected: bool) -> bool:
         asked_at, chosen = self._clock(), await self.chosen(integration.id)
-        users = await self._clients.phones(self._credentials.account(integration)).users()
+        users = await self._users(integration)
         reading = await self._mirror.refresh(integration, chosen)
         is_known = reading.is_matched and not is_expected
         if is_known and await is_unchanged(self._database, integration.id, users, reading.matched):
@@ -101,9 +101,14 @@ class DirectorySync:
 
     async def read(self, integration: Integration) -> tuple[list[CloudLinkUser], Sequence[Account]]:
         """CloudLink's and Teams' users. Raises ``SyncError``."""
-        users = await self._clients.phones(self._credentials.account(integration)).users()
+        users = await self._users(integration)
         await self._mirror.refresh(integration, {})
         return users, await self._mirror.accounts(integration.id)
+
+    async def _users(self, integration: Integration) -> list[CloudLinkUser]:
+        phones = self._clients.phones(self._credentials.account(integration))
+        async with reading_users(phones.account_name):
+            return await phones.users()
 
     async def chosen(self, integration_id: str) -> dict[str, str]:
         """The Teams users whom administrators chose, by CloudLink user id."""
@@ -134,6 +139,7 @@ class DirectorySync:
                 return True
             integration.matched_at = asked_at
             await self._mirror.distrust(session, integration_id)
+            await self._mark_healthy(session, integration_id, now)
         await self._jobs.defer(MATCH, integration_id, at=now + sudden_loss.CONFIRM_AFTER)
         return False
 
@@ -154,7 +160,7 @@ class DirectorySync:
 
     async def _mark_healthy(self, session: AsyncSession, integration_id: str, now: datetime) -> None:
         """Both directories responded. Only a probe closes a blocking problem: reading does not prove writing."""
-        services = [Service.CLOUDLINK]
+        services = [Service.CLOUDLINK, health.DIRECTORY]
         if not health.blocking_problem(await problems.list_open(session, integration_id), health.TEAMS):
             services += health.TEAMS
         await health.mark_healthy(session, integration_id, services, now)

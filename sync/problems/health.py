@@ -16,7 +16,7 @@ from storage.queries import integrations
 from storage.queries.health import problems
 from storage.tables.integrations import Integration
 from storage.tables.problems import Problem
-from sync.domain.errors import CERTAIN, OUTAGES, CredentialsWrong, SyncError, error_from
+from sync.domain.errors import CERTAIN, OUTAGES, CredentialsWrong, ListUnread, SyncError, error_from
 from sync.domain.model import Service, ServiceHealth
 
 log = structlog.get_logger()
@@ -25,6 +25,10 @@ TEAMS = (Service.ENTRA, Service.GRAPH)
 REFUSALS: Final = "refusals"
 """The subject of the problem that Graph refuses everyone. It stops nothing, for the next one may be accepted; nor
 does it end when Graph answers. To administrators it is a refusal of Graph's."""
+DIRECTORY: Final = "directory"
+DIRECTORY_UNREAD: Final = "directory.unread"
+"""The problem that one side's list of users cannot be read, though the service answers. It stops nothing, and ends
+when both lists are read."""
 LONGEST_BACKOFF = timedelta(seconds=30)
 SHORTEST_BACKOFF = timedelta(seconds=1)
 CONFIRM_AFTER = timedelta(seconds=3)
@@ -39,6 +43,8 @@ async def mark_unhealthy(
     A refusal is lasting, and stops the use of the service, from its second proof on: a service that refused once
     may accept a fresh token seconds later. ``service`` is for faults that do not name their service.
     """
+    if isinstance(error, ListUnread):
+        return await _mark_unread(session, integration_id, error, now)
     affected = service or service_of(error)
     earlier = [each for each in await problems.list_open(session, integration_id) if each.service == affected]
     lasting = isinstance(error, CredentialsWrong) and (error.fault in CERTAIN or _is_proven(earlier, now))
@@ -62,6 +68,18 @@ async def mark_unhealthy(
     return current
 
 
+async def _mark_unread(session: AsyncSession, integration_id: str, error: ListUnread, now: datetime) -> Problem:
+    """Its facts say whose list, and since when who joins or leaves is not seen."""
+    row = await integrations.get_for_update(session, integration_id)
+    read_at = row and (row.matched_at or row.enabled_at)
+    facts = {"side": service_of(error).value, "read_at": (read_at or now).isoformat()}
+    if await problems.upsert_open(session, integration_id, DIRECTORY, DIRECTORY_UNREAD, facts, False, now):
+        log.warning("list_unread", integration=integration_id, side=facts["side"], fault=error.fault.value)
+    await session.flush()
+    opened = await problems.list_open(session, integration_id)
+    return next(problem for problem in opened if problem.service == DIRECTORY)
+
+
 async def record_failure(
     database: Database, read: Integration, error: SyncError, now: datetime, service: Service | None = None
 ) -> None:
@@ -81,10 +99,10 @@ async def is_unchanged(session: AsyncSession, read: Integration) -> bool:
 
 
 async def mark_healthy(
-    session: AsyncSession, integration_id: str, services: Iterable[Service], now: datetime
+    session: AsyncSession, integration_id: str, services: Iterable[str], now: datetime
 ) -> list[Problem]:
     """Close the open problems of these services, which responded; returns the closed ones."""
-    closed = await problems.close_open(session, integration_id, [service.value for service in services], now)
+    closed = await problems.close_open(session, integration_id, list(services), now)
     for problem in closed:
         seconds = int((now - problem.since).total_seconds())
         log.info(
@@ -110,6 +128,12 @@ def service_health(opened: Collection[Problem]) -> tuple[ServiceHealth, ...]:
         else ServiceHealth(service)
         for service in Service
     )
+
+
+def unread_lists(opened: Collection[Problem]) -> list[Problem]:
+    """The lists of users that cannot be read; where the whole service is away, its problem says enough."""
+    services = {problem.service for problem in opened}
+    return [each for each in opened if each.service == DIRECTORY and each.facts.get("side") not in services]
 
 
 def blocking_problem(opened: Iterable[Problem], services: Collection[Service]) -> Problem | None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from storage.tables.problems import Problem
 from sync.domain.errors import Fault
 from sync.domain.model import Service
-from sync.problems.health import REFUSALS, is_suspected
+from sync.problems.health import DIRECTORY, REFUSALS, is_suspected
 
 PEOPLE: Final = "people"
 UNMATCHED_RISING: Final = "people.unmatched_rising"
@@ -29,7 +29,7 @@ SUBSCRIPTION_REFUSED: Final = "subscription.refused"
 EFFECT: Final = "effect"
 EFFECT_MISSING: Final = "effect.missing"
 
-OWN = (PEOPLE, LISTS, GROUPS, CLOCK, EVENTS, SUBSCRIPTION, EFFECT)
+OWN = (PEOPLE, LISTS, DIRECTORY, GROUPS, CLOCK, EVENTS, SUBSCRIPTION, EFFECT)
 """What is no service, and has problems and sentences of its own."""
 
 OUTAGE: Final = "outage"
@@ -112,6 +112,12 @@ def notify_at(incident: Incident, incidents: Iterable[Incident], notified: Colle
     )
     damping = ended[:-RETURNS] if incident.lasting else ended
     return max([incident.since + incident.notice_delay, *(at + FLAPPING for at in damping)])
+
+
+def is_covered(incident: Incident, incidents: Iterable[Incident]) -> bool:
+    """Whether a list of users cannot be read because its whole service is away: that says enough."""
+    side = incident.facts.get("side") if incident.service == DIRECTORY else None
+    return any(other.service == side and other.ended_at is None for other in incidents)
 
 
 def is_resolved(incident: Incident, now: datetime) -> bool:

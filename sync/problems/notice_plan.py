@@ -22,7 +22,7 @@ from sync.domain.errors import REPLACES_SECRET
 from sync.domain.model import BOT, CredentialKind, Service
 from sync.domain.rotation import RotationKind, RotationStep
 from sync.problems.digests import Period, Wish, period_due
-from sync.problems.incidents import Incident, incidents_of, is_all_clear, is_resolved, notify_at
+from sync.problems.incidents import Incident, incidents_of, is_all_clear, is_covered, is_resolved, notify_at
 
 EXPIRY: Final = "expiry"
 PROBLEM: Final = "problem"
@@ -229,7 +229,8 @@ def _incident_notices(given: PlanInput, incidents: Sequence[Incident]) -> Iterat
             notified[original_stage(notice.stage)].add(notice.audience)
     for incident in incidents:
         is_notified = incident.id in notified
-        if incident.ended_at is None and (is_notified or notify_at(incident, incidents, notified) <= given.now):
+        is_due = notify_at(incident, incidents, notified) <= given.now and not is_covered(incident, incidents)
+        if incident.ended_at is None and (is_notified or is_due):
             yield DueNotice(PROBLEM, incident.id, {**_facts(incident), "urgent": incident.lasting})
         elif is_notified and is_all_clear(incident, incidents, notified, given.now):
             facts = {**_facts(incident), "urgent": incident.lasting}

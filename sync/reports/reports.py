@@ -13,7 +13,7 @@ from sync.domain.model import CredentialKind
 from sync.domain.reports import SECRET_DAYS, FaultSeen, Hours, Named, Report, facts_of
 from sync.presence.hours import counted
 from sync.problems.health import is_credential_refused
-from sync.problems.incidents import Incident, incidents_of
+from sync.problems.incidents import Incident, incidents_of, is_covered
 from sync.tenancy import owned
 
 NAMES = 3
@@ -54,6 +54,7 @@ class Reports:
 async def report_of(session: AsyncSession, integration: Integration, since: datetime, until: datetime) -> Report:
     key = integration.id
     seen = (await problems.open_or_closed_since(session, [key], since)).get(key, [])
+    incidents = incidents_of(seen)
     figures = await counted(session, key, since, until)
     changed = await reach.changed_since(session, key, since, until, NAMES)
     return Report(
@@ -61,7 +62,7 @@ async def report_of(session: AsyncSession, integration: Integration, since: date
         until=until,
         total=figures.total(since),
         slowest=max((hour for hour in figures.hours() if hour.p95), key=lambda hour: hour.p95 or 0, default=None),
-        faults=tuple(fault_seen(one) for one in incidents_of(seen) if one.since < until),
+        faults=tuple(fault_seen(one) for one in incidents if one.since < until and not is_covered(one, incidents)),
         left_out=Named(*changed.left_out),
         newly_shown=Named(*changed.shown),
         refused=Named(*await reach.refused_since(session, key, since, until, NAMES)),

@@ -161,14 +161,17 @@ class QuotaLedger:
         spender.quota_blocked_until = max(until, spender.quota_blocked_until or until)
 
     def block_if_throttled(self, spender: Spender, outcomes: Iterable[Outcome], now: datetime) -> None:
-        """Halve the limit if Graph throttled any, and send nothing before the longest Retry-After is over."""
+        """Halve the limit if Graph throttled any, and send nothing before the longest Retry-After is over.
+
+        After ``LONGEST_BLOCK`` it is asked again, whatever it asked for.
+        """
         waits = [wait for outcome in outcomes if (wait := _wait_of(outcome)) is not None]
         if not waits:
             return
         if spender.quota_blocked_until is None or spender.quota_blocked_until <= now:
             spender.quota_limit = max(SMALLEST_LIMIT, min(self._quota.limit, spender.quota_limit) // 2)
         spender.quota_changed_at = now
-        self.block(spender, now + timedelta(seconds=max(waits)))
+        self.block(spender, now + min(timedelta(seconds=max(waits)), LONGEST_BLOCK))
 
     def _watch(self) -> None:
         """Remember how the clock was set, as long as anything stored before may count."""

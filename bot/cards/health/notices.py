@@ -11,7 +11,7 @@ from bot.activity import Card
 from bot.cards.credentials.rotation import how_to_permit, old_secret_left, secrets_page
 from bot.cards.field_errors import FormError, Link, Links, form_error
 from bot.cards.health.expiry import about_renewal, expiry_form, renewal
-from bot.cards.health.own_problems import own_problem, service_name
+from bot.cards.health.own_problems import last_read, own_problem, service_name
 from bot.cards.health.remedies import CHANGES_CREDENTIAL, remedies
 from bot.cards.health.report import ReportView, digest_parts
 from bot.cards.parts import Style, button, capped, card, header, note, open_link, text
@@ -21,11 +21,13 @@ from sync.domain.errors import OUTAGES, CredentialsWrong, Fault, SyncError, erro
 from sync.domain.model import BOT, CredentialKind, IntegrationView, Service
 from sync.domain.reports import report_in
 from sync.domain.rotation import OldSecretLeft
+from sync.problems.health import DIRECTORY
 from sync.problems.incidents import EVENTS, GROUPS, OWN, PEOPLE
 from sync.problems.notice_plan import CLEAR, DIGEST, EXPIRY, PROBLEM, ROTATION, UPDATE
 
 FIRST = {
     EVENTS: ("button.test", "test.run"),
+    DIRECTORY: ("button.test", "test.run"),
     GROUPS: ("button.scope", "scope.show"),
     PEOPLE: ("button.left_out", "people.left_out"),
 }
@@ -144,7 +146,8 @@ def _problem(texts: Texts, notice: NoticeView, now: datetime) -> NoticeParts:
     began = texts.since(datetime.fromisoformat(facts["since"]), now, notice.zone)
     since = texts("health.since", since=began)
     if service in OWN:
-        return _own_problem(texts, notice, service, since)
+        last = last_read(texts, facts.get("context", {}), now, notice.zone)
+        return _own_problem(texts, notice, service, since, last)
     error, is_wrong = _error(notice), bool(facts.get("lasting"))
     said = _in_words(texts, notice, error)
     style: Style = "attention" if is_wrong else "warning"
@@ -172,9 +175,9 @@ def _status(texts: Texts, notice: NoticeView, *, is_first: bool = False) -> Acti
     return button(texts("button.status"), "status.show", data, style="positive" if is_first else None)
 
 
-def _own_problem(texts: Texts, notice: NoticeView, service: str, since: str) -> NoticeParts:
+def _own_problem(texts: Texts, notice: NoticeView, service: str, since: str, last: str) -> NoticeParts:
     title = texts(f"notice.problem.{service}")
-    box = own_problem(texts, service, notice.facts.get("context", {}), since)
+    box = own_problem(texts, service, notice.facts.get("context", {}), since, last)
     data = {"integration": notice.integration.id}
     first = FIRST.get(service)
     remedy = [button(texts(first[0]), first[1], data, style="positive")] if first else []

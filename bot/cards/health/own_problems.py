@@ -1,6 +1,7 @@
 """Problems that are no service's refusal, such as a list that shrank: what was found, and what happens next."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from microsoft_teams.cards.core import Container
@@ -21,14 +22,23 @@ COUNTED = {
 """The fact that the sentence of such a problem counts, if it counts any."""
 
 
-def own_problem(texts: Texts, service: str, facts: Mapping[str, Any], since: str = "") -> Container:
-    """The problem and its remedy; ``facts`` are those stored with it, ``since`` says when it began."""
+def own_problem(texts: Texts, service: str, facts: Mapping[str, Any], since: str = "", last: str = "") -> Container:
+    """The problem and its remedy; ``facts`` are those stored with it, ``since`` says when it began.
+
+    ``last`` is when the list that it is about was read last, as ``last_read`` says it.
+    """
     count = int(facts.get(COUNTED.get(service, ""), 0))
     before = texts.number(int(facts.get("before", 0)))
     side = service_name(texts, str(facts.get("side", Service.CLOUDLINK)))
     names = capped(str(facts.get("names", "")), 140)
-    what = texts.plural(f"notice.problem.{service}.what", count, before=before, side=side, names=names)
+    what = texts.plural(f"notice.problem.{service}.what", count, before=before, side=side, names=names, last=last)
     return note("warning", "⚠️", what, texts(f"notice.problem.{service}.remedy"), since)
+
+
+def last_read(texts: Texts, facts: Mapping[str, Any], now: datetime, zone: str) -> str:
+    """When the lists were read last, if the problem is that one cannot be read; else empty."""
+    at = facts.get("read_at")
+    return texts.since(datetime.fromisoformat(at), now, zone) if at else ""
 
 
 def clearing(texts: Texts, count: int, service_health: Sequence[ServiceHealth]) -> str:

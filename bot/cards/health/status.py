@@ -14,7 +14,7 @@ from bot.activity import Card
 from bot.cards.field_errors import FormError, Link, Links, form_error
 from bot.cards.health.expiry import expires_soon, expiry, renewal
 from bot.cards.health.freshness import freshness
-from bot.cards.health.own_problems import clearing, own_problem
+from bot.cards.health.own_problems import clearing, last_read, own_problem
 from bot.cards.health.picture import last_day, people_now
 from bot.cards.health.proof import proof
 from bot.cards.health.remedies import is_lasting, is_suspected, known, remedies
@@ -38,6 +38,7 @@ from bot.languages import Texts
 from sync.domain.errors import OUTAGES, SyncError
 from sync.domain.model import CredentialKind, Freshness, IntegrationView, Service, Status
 from sync.domain.presence import Effect
+from sync.problems.health import DIRECTORY
 from sync.problems.incidents import GROUPS, LISTS
 
 UNKNOWN_SHOWN = 5
@@ -80,8 +81,10 @@ def status_card(texts: Texts, view: StatusView) -> Card:
     symbol, title = _state(texts, view, faults)
     body: list[CardElement] = [
         header(symbol, title, capped(view.integration.name)),
+        *_not_stored(texts, status),
         *_problems(texts, view, faults),
         *(own_problem(texts, LISTS, facts) for facts in status.lists_shrunk),
+        *_unread(texts, view),
         *(own_problem(texts, GROUPS, facts) for facts in status.groups_unread),
         *_shown(texts, view, faults),
         *_services(texts, view, faults),
@@ -115,6 +118,8 @@ def _state(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> tuple[
     """The symbol and the sentence that say what Teams shows now."""
     if not view.integration.enabled:
         return "⏸️", texts("status.disabled")
+    if view.status.store_fault:
+        return "❌", texts("status.not_stored")
     if _is_closed(view) and not (faults and _stops(faults[0], view.status)):
         return "🌙", _closed(texts, view)
     if not faults:
@@ -142,6 +147,11 @@ def _stops(fault: _Problem, status: Status) -> bool:
     return is_lasting(fault.error) and not reported
 
 
+def _not_stored(texts: Texts, status: Status) -> list[Container]:
+    """That nothing can be stored, not even what phones report."""
+    return [note("attention", "❌", texts(f"apology.{status.store_fault}"))] if status.store_fault else []
+
+
 def _problems(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list[Container]:
     """Each fault and its remedy; the first one's link is a button of the card."""
     found = []
@@ -154,6 +164,14 @@ def _problems(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> lis
         link = said.link if place else None
         found.append(note(style, symbol, said.sentence, said.remedy, link=link))  # type: ignore[arg-type]
     return found
+
+
+def _unread(texts: Texts, view: StatusView) -> list[Container]:
+    """The lists of users that cannot be read: presence works, but who joins or leaves is not seen."""
+    return [
+        own_problem(texts, DIRECTORY, facts, last=last_read(texts, facts, view.now, view.zone))
+        for facts in view.status.lists_unread
+    ]
 
 
 def _checking(texts: Texts, fault: _Problem) -> tuple[str, str]:
@@ -169,7 +187,7 @@ def _shown(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list[C
     if not view.integration.enabled:
         waiting, health = view.status.waiting, view.status.service_health
         return [note("warning", "👀", clearing(texts, waiting, health))] if waiting else []
-    if faults:
+    if faults or view.status.store_fault:
         return []
     read_at = view.status.proof.read_at
     read = texts.when(read_at, view.now, view.zone) if read_at else ""

@@ -275,6 +275,8 @@ def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
     refused = replace(MANY, proof=Proof(NOW, refused=True))
     yield "status_read_back_refused", _status(texts, [None, None, None], many=refused)
     wrong, unavailable = example(Fault.ENTRA_SECRET_EXPIRED), example(Fault.CLOUDLINK_UNREACHABLE)
+    yield "status_list_unread", _status(texts, [None, None, None], unread=True)
+    yield "status_disk_full", _status(texts, [None, None, None], store_fault="disk")
     yield "status_lists_shrunk", _status(texts, [None, None, None], shrunk=True)
     yield "status_checking", _status(texts, [None, ServiceUnavailable(Fault.ENTRA_SECRET_EXPIRED), None])
     yield "status_answered", _status(texts, [None, None, None], answered=ANSWERED)
@@ -357,6 +359,8 @@ def _status(
     name: str = "Head office",
     closed: bool = False,
     shrunk: bool = False,
+    unread: bool = False,
+    store_fault: str = "",
     answered: Mapping[Service, datetime] = MappingProxyType({}),
 ) -> Card:
     """A fault began 12 minutes ago, after the last change."""
@@ -385,9 +389,11 @@ def _status(
         shown_now=many.in_a_call - many.waiting if enabled and not closed else 0,
         missing=many.waiting if enabled and not closed else 0,
         lists_shrunk=({"people": 12, "before": 25, "side": "cloudlink"},) if shrunk else (),
+        lists_unread=({"side": "graph", "read_at": NOW.isoformat()},) if unread else (),
         groups_unread=({"groups": 2, "names": "Sales, Vendas & Marketing"},) if shrunk else (),
         day=report.day() if enabled and not closed else (),
         answered=answered,
+        store_fault=store_fault,
     )
     return status_card(texts, StatusView(sample, LINKS, NOW, "Europe/Lisbon", "29:reader", may_edit=True))
 

@@ -15,6 +15,7 @@ from bot.languages import Texts
 from bot.languages.quiet_hours import ZONES
 from sync.domain.errors import OUTAGES, Fault
 from sync.domain.model import IntegrationView, Service
+from sync.problems.health import DIRECTORY, DIRECTORY_UNREAD
 from sync.problems.incidents import (
     CLOCK,
     CLOCK_SKEWED,
@@ -40,6 +41,7 @@ OWN = (
     (PEOPLE, UNMATCHED_RISING, {"people": 7}),
     (LISTS, LISTS_SHRUNK, LOST),
     (LISTS, LISTS_SHRUNK, {**LOST, "side": "cloudlink", "believed": 1}),
+    (DIRECTORY, DIRECTORY_UNREAD, {"side": "cloudlink", "read_at": "2026-11-22T09:42:00+00:00"}),
     (GROUPS, GROUPS_UNREAD, {"groups": 2, "names": "Sales, Vendas & Marketing"}),
     (CLOCK, CLOCK_SKEWED, {"minutes": 9}),
     (EVENTS, EVENTS_MISSED, {"calls": 12}),

@@ -1,5 +1,6 @@
 """The operations of administrators: all fakes, or the real services over fake clients."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from storage.encryption import Encryption
@@ -67,14 +68,21 @@ def fake_operations(
     )
 
 
-def real_operations(context: Context, encryption: Encryption) -> Operations:
+async def _nothing() -> str:
+    """Everything can be stored."""
+    return ""
+
+
+def real_operations(
+    context: Context, encryption: Encryption, store_fault: Callable[[], Awaitable[str]] = _nothing
+) -> Operations:
     """The services as the engine composes them, with no feature updates to install."""
     store = CredentialStore(encryption)
     quota = QuotaLedger(Quota(1500), context.metrics)
     directory_sync = DirectorySync(context, store)
     flow = Flow(context, store, quota, Delays(context.database, context.clock))
     poller = Poller(context, store, flow, poll_sample_every=timedelta(seconds=60))
-    overview = Overview(context, directory_sync, poller, Reach(False, timedelta(seconds=30)))
+    overview = Overview(context, directory_sync, poller, Reach(False, timedelta(seconds=30)), store_fault)
     return Operations(
         integrations=IntegrationService(context, store),
         editor=Editor(context, store, directory_sync, TenantTeardown(context, store, quota)),

@@ -43,7 +43,8 @@ class FakeGraph:
     """``answer`` returns each change's outcome, ``error`` is raised for all, ``during_push`` runs during a push.
 
     ``shown`` is what is read of a user, Available for the others but the ``unknown``; ``asked`` are the reads.
-    ``groups_of`` are groups with their members' ids; ``group_error`` is raised by what reads them.
+    ``groups_of`` are groups with their members' ids; ``group_error`` is raised by what reads them, ``users_error``
+    by what lists users.
     """
 
     pushed: list[list[Request]] = field(default_factory=list)
@@ -53,6 +54,7 @@ class FakeGraph:
     accounts: list[Account] = field(default_factory=list)
     groups_of: dict[Group, list[str]] = field(default_factory=dict)
     group_error: SyncError | None = None
+    users_error: SyncError | None = None
     directory: DeltaQuery = field(default_factory=DeltaQuery)
     shown: dict[str, Shown] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)
@@ -95,8 +97,8 @@ class FakeGraph:
         return "Vale Verde"
 
     async def changes(self, link: str) -> DirectoryPage:
-        if self.error:
-            raise self.error
+        if error := self.error or self.users_error:
+            raise error
         found = self.directory.changes(self.accounts, link)
         if self.during_users:
             await self.during_users()
@@ -128,6 +130,7 @@ class FakeCloudLink:
     subscribed: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, ...]] = field(default_factory=list)
     error: SyncError | None = None
+    users_error: SyncError | None = None
     made: int = 0
     before_reply: Callable[[], None] = field(default=lambda: None)
 
@@ -145,6 +148,8 @@ class FakeCloudLink:
 
     async def users(self) -> list[CloudLinkUser]:
         self._fail()
+        if self.users_error:
+            raise self.users_error
         return self.people
 
     def connect(self, *extensions: str) -> None:

@@ -142,6 +142,21 @@ async def test_a_connection_test_reads_the_directory_itself(tmp_path: Path) -> N
         assert [probe.step for probe in probes if probe.error] == ["directory"]
 
 
+async def test_a_list_that_cannot_be_read_leaves_its_service_healthy_and_the_rest_is_tested(tmp_path: Path) -> None:
+    async with setting(tmp_path, fault="graph.unreachable", service="graph", lasting=False) as at:
+        at.clients.graph.users_error = ServiceUnavailable(Fault.GRAPH_UNREACHABLE, status=500)
+        at.clients.cloudlink.users_error = ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE)
+        probes = await at.connection_test.test("t1", "i1", ADA)
+        assert [(probe.step, bool(probe.error)) for probe in probes if probe.tried] == [
+            ("account", False),
+            ("users", True),
+            ("token", False),
+            ("directory", True),
+            ("presence", False),
+        ]
+        assert await at.faults() == ["directory.unread"]
+
+
 @pytest.mark.parametrize(("spent", "is_read"), [(1499, True), (1500, False)])
 async def test_a_connection_test_reads_presence_within_the_quota_of_all_who_share_it(
     tmp_path: Path, spent: int, is_read: bool

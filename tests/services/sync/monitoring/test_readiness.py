@@ -1,10 +1,11 @@
 """Readiness while a real database is unavailable, and after it is available again."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Connection, Engine, event
@@ -42,6 +43,21 @@ async def on_postgres(
     with fresh_database() as url:
         async with proxy_to(url) as db_proxy, probe_of(db_proxy.url, registry, seconds) as probe:
             yield probe, db_proxy
+
+
+@contextmanager
+def disk() -> Iterator[SimpleNamespace]:
+    """While it ``is_full``, databases can only be read."""
+    of_all = SimpleNamespace(is_full=False)
+
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if of_all.is_full else 'OFF'}")
+
+    event.listen(Engine, "begin", begin)
+    try:
+        yield of_all
+    finally:
+        event.remove(Engine, "begin", begin)
 
 
 def part(registry: CollectorRegistry, name: str) -> float | None:
@@ -118,17 +134,23 @@ async def test_it_is_not_ready_while_the_database_can_only_be_read(tmp_path: Pat
     registry = CollectorRegistry()
     async with probe_of(f"sqlite:///{tmp_path / 'presence.db'}", registry) as probe:
         assert await probe.ready()
+        with disk() as where, captured_log() as log:
+            where.is_full = True
+            assert not await probe.ready()
+        assert "the disk is full or cannot be written" in log.text
 
-        @event.listens_for(Engine, "begin")
-        def forbid(connection: Connection) -> None:
-            connection.exec_driver_sql("PRAGMA query_only = ON")
 
-        try:
-            with captured_log() as log:
-                assert not await probe.ready()
-            assert "the disk is full or cannot be written" in log.text
-        finally:
-            event.remove(Engine, "begin", forbid)
+async def test_that_nothing_can_be_stored_is_known_until_it_can_and_asked_only_when_in_doubt(
+    tmp_path: Path,
+) -> None:
+    async with probe_of(f"sqlite:///{tmp_path / 'presence.db'}", CollectorRegistry()) as probe:
+        with disk() as where:
+            where.is_full = True
+            assert await probe.store_fault(in_doubt=False) == ""
+            assert await probe.store_fault(in_doubt=True) == "disk"
+            assert await probe.store_fault(in_doubt=False) == "disk"
+            where.is_full = False
+            assert await probe.store_fault(in_doubt=False) == ""
 
 
 async def test_a_part_that_is_watched_is_measured_and_takes_no_work_away(tmp_path: Path) -> None:

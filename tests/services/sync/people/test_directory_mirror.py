@@ -126,7 +126,7 @@ async def test_a_whole_reading_that_is_cut_short_removes_nobody_and_the_next_is_
 
         at.graph.changes = cut  # type: ignore[method-assign]
         await at.match()
-        assert await at.faults() == [Fault.GRAPH_UNREACHABLE]
+        assert await at.faults() == ["directory.unread"]
         assert await at.matched() == set(NAMES)
         at.graph.changes = whole  # type: ignore[method-assign]
         del at.accounts[0]

@@ -19,8 +19,10 @@ from storage.tables.columns import UNSURE
 from storage.tables.people import Call, Endpoint, Person
 from sync.credentials.store import CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
+from sync.domain.model import Service
 from sync.domain.phone_events import CloudLinkUser
 from sync.people.directory_sync import DirectorySync
+from sync.problems import health
 from tests.support.clocks import NOON, FakeClock
 from tests.support.services.fake_services import FakeJobs, FakeServiceClients, context_of
 from tests.support.storage.people_rows import people_of
@@ -70,6 +72,21 @@ class Bench:
         assert row is not None
         return row.matched_at
 
+    async def problems(self) -> list[tuple[str, datetime, dict[str, Any]]]:
+        async with self.database.session() as session:
+            return [(row.service, row.since, row.facts) for row in await problems.list_open(session, "i1")]
+
+    async def answered(self) -> None:
+        """Both services answer something else than their lists of users."""
+        async with self.database.writing() as session:
+            await health.mark_healthy(session, "i1", list(Service), self.clock())
+
+    async def gap(self) -> datetime | None:
+        async with self.database.session() as session:
+            row = await integrations.get(session, "i1")
+        assert row is not None
+        return row.catch_up_since
+
     async def rows(self) -> dict[str, Person]:
         async with self.database.session() as session:
             return {row.name: row for row in await people_of(session, "i1")}
@@ -113,6 +130,59 @@ async def test_what_fails_is_tried_again_ever_later_also_while_presence_can_be_s
         at.jobs.deferred.clear()
         await at.directory_sync.match("i1")
         assert (at.jobs.deferred[0][2] or at.clock()) <= at.clock() + timedelta(seconds=1.5)
+
+
+UNREAD = {
+    "cloudlink": ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE, status=500),
+    "graph": ServiceUnavailable(Fault.GRAPH_THROTTLED, 200, status=429),
+}
+
+
+@pytest.mark.parametrize("side", UNREAD)
+async def test_a_list_that_cannot_be_read_while_its_service_answers_is_a_problem_until_it_is_read(
+    tmp_path: Path, side: str
+) -> None:
+    async with bench(tmp_path) as at:
+        await at.directory_sync.match("i1")
+        service = getattr(at.clients, side)
+        service.users_error = UNREAD[side]
+        for _ in range(2):
+            at.clock.advance(minutes=5)
+            await at.directory_sync.match("i1")
+            await at.answered()
+        facts = {"side": side, "read_at": NOON.isoformat()}
+        assert await at.problems() == [("directory", NOON + timedelta(minutes=5), facts)]
+        assert await at.gap() is None
+        assert (at.jobs.deferred[-1][2] or at.clock()) >= at.clock() + timedelta(
+            seconds=UNREAD[side].retry_after or 0.5
+        )
+        service.users_error = None
+        await at.directory_sync.match("i1")
+        assert await at.problems() == []
+
+
+@pytest.mark.parametrize("side", UNREAD)
+async def test_where_the_whole_service_is_away_only_that_is_a_problem(tmp_path: Path, side: str) -> None:
+    async with bench(tmp_path) as at:
+        getattr(at.clients, side).error = UNREAD[side]
+        await at.directory_sync.match("i1")
+        assert [name for name, *_ in await at.problems()] == [side]
+
+
+async def test_a_list_whose_credentials_are_refused_is_the_services_refusal(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        at.clients.graph.users_error = CredentialsWrong(Fault.GRAPH_FORBIDDEN)
+        await at.directory_sync.match("i1")
+        assert [name for name, *_ in await at.problems()] == ["graph"]
+
+
+async def test_a_list_that_shrank_was_read(tmp_path: Path) -> None:
+    async with bench(tmp_path, person("ana")) as at:
+        at.clients.cloudlink.users_error = UNREAD["cloudlink"]
+        await at.directory_sync.match("i1")
+        at.clients.cloudlink.users_error = None
+        await at.directory_sync.match("i1")
+        assert [name for name, *_ in await at.problems()] == ["lists"]
 
 
 async def test_since_when_a_person_can_be_shown_or_cannot(tmp_path: Path) -> None:

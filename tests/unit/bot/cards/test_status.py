@@ -121,6 +121,25 @@ def test_that_everyone_is_refused_is_the_title_and_leads_to_who_is() -> None:
     assert (verbs[0], verbs.count("people.left_out")) == ("people.left_out", 1)
 
 
+def test_a_list_that_cannot_be_read_is_said_below_that_presence_works() -> None:
+    read_at = (NOW - timedelta(hours=2)).isoformat()
+    card = made(replace(status(), lists_unread=({"side": "cloudlink", "read_at": read_at},)))
+    assert card["fallbackText"] == EN("status.enabled")
+    at = EN.since(NOW - timedelta(hours=2), NOW, "UTC")
+    assert f"People who joined or left since {at} are not seen yet." in words(card)
+    assert EN("notice.problem.directory.remedy") in words(card)
+
+
+@pytest.mark.parametrize("fault", ["disk", "database"])
+def test_that_nothing_can_be_stored_is_said_first(fault: str) -> None:
+    card = made(replace(status(), store_fault=fault))
+    said = words(card)
+    assert card["fallbackText"] == EN("status.not_stored")
+    assert EN(f"apology.{fault}") in said
+    assert EN("status.live") in words(made(status()))
+    assert EN("status.live") not in said
+
+
 def test_what_passes_is_retried_and_may_be_tried_now() -> None:
     card = made(status(ServiceUnavailable(Fault.GRAPH_UNREACHABLE)))
     assert card["fallbackText"] == EN("status.out_of_date", since="10:42")

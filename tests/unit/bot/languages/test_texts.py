@@ -27,6 +27,7 @@ from sync.domain.schedule import Preset
 from sync.people.imports.values import LineFault
 from sync.people.scope.rules import ScopeMode, Side
 from sync.presence.mapping import MAPPABLE, PRESENCES, Leave
+from sync.problems.health import DIRECTORY
 from sync.problems.incidents import CLOCK, GROUPS, LISTS, PEOPLE, SUBSCRIPTION
 from tests.cards.gallery.gallery import LINKS, example
 from tests.support.clocks import NOON
@@ -59,8 +60,8 @@ ENUMS: Mapping[str, Iterable[str]] = {
     "line.{}": LineState,
     "mapping.show.{}": [*(each.activity for each in PRESENCES), *Leave, "clear"],
     "mapping.state.{}": MAPPABLE,
-    "notice.problem.{}": (CLOCK, GROUPS, LISTS, PEOPLE, SUBSCRIPTION),
-    "notice.problem.{}.remedy": (GROUPS, LISTS, PEOPLE),
+    "notice.problem.{}": (CLOCK, DIRECTORY, GROUPS, LISTS, PEOPLE, SUBSCRIPTION),
+    "notice.problem.{}.remedy": (DIRECTORY, GROUPS, LISTS, PEOPLE),
     "picture.{}": [name for name, *_ in PARTS],
     "people.filter.{}": PeopleFilter,
     "person.call.{}": set(CallState) - {CallState.ENDED, CallState.UNCHANGED},

@@ -197,6 +197,17 @@ def test_that_graph_refuses_everyone_is_graphs_refusal_once_it_has_lasted_for_tw
     assert (notice.topic, notice.facts["service"], notice.facts["fault"]) == (PROBLEM, "graph", fault)
 
 
+def test_a_list_that_cannot_be_read_is_notified_after_a_quarter_of_an_hour_unless_its_service_is_away() -> None:
+    began, facts = NOON - timedelta(minutes=15), {"side": "cloudlink"}
+    unread = outage(id="p0", service="directory", fault="directory.unread", since=began, facts=facts)
+    assert new_notices(plan(given(problems=[unread]))) == [(PROBLEM, "p0", "ada")]
+    assert new_notices(plan(given(problems=[unread], now=NOON - timedelta(seconds=1)))) == []
+    away = outage(id="p1", since=NOON - timedelta(minutes=16))
+    assert new_notices(plan(given(problems=[unread, away]))) == [(PROBLEM, "p1", "ada")]
+    of_graph = outage(id="p2", service="graph", fault="graph.unreachable", since=NOON - timedelta(minutes=1))
+    assert new_notices(plan(given(problems=[unread, of_graph]))) == [(PROBLEM, "p0", "ada")]
+
+
 def test_an_outage_whose_fault_changes_is_one_incident() -> None:
     change = NOON - timedelta(minutes=5)
     rows = [

@@ -241,6 +241,12 @@ def test_no_block_is_longer_than_the_longest() -> None:
     assert ledger.allowance([row], end) == (None, 5)
 
 
+def test_a_longer_wait_that_graph_asks_for_is_over_after_the_longest_even_if_nothing_looked_earlier() -> None:
+    ledger, row = QuotaLedger(Quota(5), Metrics(CollectorRegistry())), Row()
+    ledger.block_if_throttled(row, [Throttled(3600)], NOON)
+    assert ledger.allowance([row], NOON + LONGEST_BLOCK)[0] is None
+
+
 @pytest.mark.parametrize("step", [1, 40, 342, 86_400])
 def test_a_clock_that_is_set_back_while_requests_are_in_flight_forgets_nothing(step: float) -> None:
     clock, row = SetClock(), Row()
