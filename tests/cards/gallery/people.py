@@ -122,7 +122,11 @@ def _cards(texts: Texts) -> Iterator[tuple[str, Card]]:
     of_porto = line(integration="Porto Office")
     yield "person_integration", person.person_card(texts, replace(full, line=of_porto), NOW, "Europe/Lisbon")
     forgotten = replace(
-        full, line=line(desired=None, shown=None), devices=(Device("2001", own=True),), is_cleared=True
+        full,
+        line=line(desired=None, shown=None),
+        devices=(Device("2001", own=True),),
+        is_cleared=True,
+        applied_at=None,
     )
     yield (
         "person_cleared",
