@@ -158,7 +158,8 @@ def _cards(texts: Texts) -> Iterator[tuple[str, Card]]:
 def _imports(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     yield "import", importing.form(texts, one)
     for fault in FileFault:
-        yield f"import_file_{fault}", importing.form(texts, one, "x" * 4000, FileRefused(fault, "48"))
+        detail = texts("export.people.excluded") if fault is FileFault.COLUMN_TWICE else "48"
+        yield f"import_file_{fault}", importing.form(texts, one, "x" * 4000, FileRefused(fault, detail))
     yield "import_reading", importing.reading(texts, one, "people.csv")
     changes = (
         ImportLine(2, "p", "Sofia Exemplo", 0, excluded=True),
