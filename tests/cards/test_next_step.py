@@ -53,6 +53,7 @@ def test_the_main_button_leads_to_the_remedy(cards: Mapping[str, Card], card: st
         (f"notice_{Fault.ENTRA_HOST_NOT_ALLOWED}", ["rotate.ask"]),
         (f"notice_{Fault.ENTRA_FEDERATION_UNREADABLE}", ["test.run"]),
         (f"notice_{Fault.CLOUDLINK_WAY_IN_NAME}", ["test.run"]),
+        ("tested_failing", ["rotate.ask"]),
         ("opt_out", ["opt_out.stop"]),
         ("opt_out_shown", []),
         ("opt_out_outside", []),
