@@ -46,6 +46,31 @@ def test_the_main_button_leads_to_the_remedy(cards: Mapping[str, Card], card: st
     assert others.isdisjoint(buttons(cards[card]))
 
 
+@pytest.mark.parametrize(
+    ("card", "verbs"),
+    [
+        ("notice_expiry_unknown", ["edit.save_expiry"]),
+        (f"notice_{Fault.ENTRA_HOST_NOT_ALLOWED}", ["rotate.ask"]),
+        (f"notice_{Fault.ENTRA_FEDERATION_UNREADABLE}", ["test.run"]),
+        (f"notice_{Fault.CLOUDLINK_WAY_IN_NAME}", ["test.run"]),
+        ("tested_failing", ["rotate.ask"]),
+        ("opt_out", ["opt_out.stop"]),
+        ("opt_out_shown", []),
+        ("opt_out_outside", []),
+        ("why_me_opted_out", ["opt_out.show"]),
+    ],
+)
+def test_the_main_button_does_what_the_text_says(cards: Mapping[str, Card], card: str, verbs: list[str]) -> None:
+    main = [part for part in parts(cards[card]) if part.get("style") == "positive" and "verb" in part]
+    assert [part["verb"] for part in main] == verbs
+
+
+def test_what_is_fixed_at_mitel_can_be_checked_again(cards: Mapping[str, Card]) -> None:
+    notice = cards[f"notice_{Fault.CLOUDLINK_FORBIDDEN}"]
+    assert "test.run" in buttons(notice)
+    assert "edit.cloudlink" not in buttons(notice)
+
+
 def test_who_lacks_a_role_without_named_owners_sees_whom_to_ask(cards: Mapping[str, Card]) -> None:
     assert TEXTS("refused.nobody_named") in words(cards["not_for_role_nobody"])
 

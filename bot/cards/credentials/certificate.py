@@ -109,7 +109,7 @@ def not_switched(
 ) -> Card:
     """The change failed, or waits after it was refused: what was in use before is in use again, and why."""
     is_over = rotation.step in (RotationStep.FAILED, RotationStep.UNDO)
-    title = texts("certificate.failed" if is_over else "rotate.held_up")
+    title = texts("certificate.failed" if is_over else "certificate.waits")
     body: list[CardElement] = [header(SYMBOL, title, capped(view.name))]
     if form_error:
         body.append(error_note(form_error))

@@ -72,8 +72,9 @@ def _remedy(
 ) -> list[Action]:
     for place, probe in enumerate(probes):
         if probe.error:
-            found = remedies(texts, probe.error, probe.service, form_errors[place], integration.id)[:1]
-            return [each for each in found if isinstance(each, ExecuteAction) and each.verb != "test.run"]
+            main, *_ = remedies(texts, probe.error, probe.service, form_errors[place], integration.id)
+            if isinstance(main, ExecuteAction) and main.verb != "test.run":
+                return [main]
     return []
 
 

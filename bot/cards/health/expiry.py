@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Literal
 
 from microsoft_teams.cards.core import Action, ActionSet, CardElement
 
@@ -27,10 +28,10 @@ def expires_soon(integration: IntegrationView, today: date) -> bool:
     return expires_on is not None and 0 <= (expires_on - today).days <= WARN_DAYS
 
 
-def renewal(texts: Texts, integration_id: str, *, certificate: bool) -> Action:
+def renewal(texts: Texts, integration_id: str, *, certificate: bool, is_first: bool = True) -> Action:
     """To the form for a new secret; to the choice of credentials where a certificate is what helps."""
     key, verb = ("button.change_credential", "certificate.show") if certificate else ("button.rotate", "rotate.ask")
-    return button(texts(key), verb, {"integration": integration_id}, style="positive")
+    return button(texts(key), verb, {"integration": integration_id}, style="positive" if is_first else None)
 
 
 def expiry(
@@ -54,12 +55,17 @@ def expiry(
 
 
 def expiry_form(
-    texts: Texts, integration: IntegrationView, form_errors: Sequence[FormError] = ()
+    texts: Texts, integration: IntegrationView, form_errors: Sequence[FormError] = (), *, is_asked: bool = False
 ) -> list[CardElement]:
-    """The field for a secret's last day and its button; nothing for a certificate, which says its own."""
+    """The field for a secret's last day and its button; nothing for a certificate, which says its own.
+
+    ``is_asked``: the card asks for nothing else, so that it is the main button.
+    """
     if integration.credential is not CredentialKind.SECRET:
         return []
-    save = button(texts("button.save_date"), "edit.save_expiry", {"integration": integration.id}, inputs=True)
+    style: Literal["positive"] | None = "positive" if is_asked else None
+    data = {"integration": integration.id}
+    save = button(texts("button.save_date"), "edit.save_expiry", data, style=style, inputs=True)
     return [*with_errors([expiry_day(texts, {})], form_errors), ActionSet(actions=[save], spacing="Small")]
 
 

@@ -115,12 +115,9 @@ def _expiry(texts: Texts, notice: NoticeView, now: datetime) -> NoticeParts:
     facts = notice.facts
     is_certificate = facts.get("credential") == CredentialKind.CERTIFICATE
     later = _later(texts, notice, can_wait=can_wait(notice.topic, facts, now.date()))
-    actions = [renewal(texts, notice.integration.id, certificate=is_certificate), *later]
     if not facts.get("expires_on"):
-        title = texts("notice.expiry.unknown")
-        box = note("warning", "❔", texts("expiry.unknown"), texts("expiry.unknown.remedy"))
-        asked = [] if notice.chat_link else expiry_form(texts, notice.integration)
-        return title, "❔", [box, *asked], actions
+        return _unknown_expiry(texts, notice, later, certificate=is_certificate)
+    actions = [renewal(texts, notice.integration.id, certificate=is_certificate), *later]
     expires = date.fromisoformat(facts["expires_on"])
     days, day = (expires - now.date()).days, texts.date(expires)
     what = texts("notice.what.certificate" if is_certificate else "notice.what.secret")
@@ -140,6 +137,14 @@ def _expiry(texts: Texts, notice: NoticeView, now: datetime) -> NoticeParts:
     return title, "⏰", [box], actions
 
 
+def _unknown_expiry(texts: Texts, notice: NoticeView, later: list[Action], *, certificate: bool) -> NoticeParts:
+    """Asks for the date, or where it can't be entered, for a new credential."""
+    asked = [] if notice.chat_link else expiry_form(texts, notice.integration, is_asked=True)
+    box = note("warning", "❔", texts("expiry.unknown"), texts("expiry.unknown.remedy"))
+    renew = renewal(texts, notice.integration.id, certificate=certificate, is_first=not asked)
+    return texts("notice.expiry.unknown"), "❔", [box, *asked], [renew, *later]
+
+
 def _problem(texts: Texts, notice: NoticeView, now: datetime) -> NoticeParts:
     facts = notice.facts
     service = str(facts["service"])
@@ -153,10 +158,11 @@ def _problem(texts: Texts, notice: NoticeView, now: datetime) -> NoticeParts:
     style: Style = "attention" if is_wrong else "warning"
     box = note(style, "❌" if is_wrong else "⚠️", _consequence(texts, notice), said.remedy, since)
     actions = remedies(texts, error, Service(service), said, notice.integration.id)
-    if error.fault in PASSES | WAY_IN:
+    if error.fault in PASSES:
         actions = [_status(texts, notice, is_first=True)]
     if error.fault in WAY_IN:
-        actions.append(button(texts("button.test_again"), "test.run", {"integration": notice.integration.id}))
+        data = {"integration": notice.integration.id}
+        actions = [button(texts("button.test_again"), "test.run", data, style="positive"), _status(texts, notice)]
     return said.sentence.rstrip("."), "🚨" if is_wrong else "🌩️", [box], [*actions, *_later(texts, notice)]
 
 

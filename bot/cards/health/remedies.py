@@ -15,14 +15,17 @@ CHANGES_CREDENTIAL = frozenset(
     {
         Fault.ENTRA_CERTIFICATE_UNKNOWN,
         Fault.ENTRA_CERTIFICATE_EXPIRED,
-        Fault.ENTRA_CERTIFICATE_UNREADABLE,
-        Fault.ENTRA_FEDERATION_UNKNOWN,
-        Fault.ENTRA_FEDERATION_UNREADABLE,
-        Fault.ENTRA_HOST_NOT_ALLOWED,
         Fault.GRAPH_SECRETS_FORBIDDEN,
         Fault.GRAPH_SECRET_TOO_LONG,
     }
 )
+
+ON_THE_SERVER = frozenset(
+    {Fault.ENTRA_CERTIFICATE_UNREADABLE, Fault.ENTRA_FEDERATION_UNKNOWN, Fault.ENTRA_FEDERATION_UNREADABLE}
+)
+"""The person who runs the bot fixes or knows it; other credentials help too."""
+
+CHANGE_CREDENTIAL = "button.change_credential", "certificate.show"
 
 
 def is_lasting(error: SyncError | None) -> bool:
@@ -54,17 +57,20 @@ def remedies(
         explained = [open_link(said.link)] if error.fault is Fault.ENTRA_REFUSED and said.link else []
         return [button(texts(key), verb, data, style="positive"), *explained]
     links = [open_link(said.link, style="positive")] if said.link else []
-    return [*links, button(texts("button.check_again"), "test.run", data)]
+    again = button(texts("button.check_again"), "test.run", data, style=None if links else "positive")
+    key, verb = CHANGE_CREDENTIAL
+    others = [button(texts(key), verb, data)] if error.fault in ON_THE_SERVER else []
+    return [*links, again, *others]
 
 
 def _here(fault: Fault, service: Service) -> tuple[str, str] | None:
     """The key and verb of the form in this chat that fixes the fault; None if it is fixed elsewhere."""
-    if service is Service.CLOUDLINK:
+    if service is Service.CLOUDLINK and fault is not Fault.CLOUDLINK_FORBIDDEN:
         return "button.edit_cloudlink", "edit.cloudlink"
     if fault is Fault.GRAPH_EVERYONE_REFUSED:
         return "button.left_out", "people.left_out"
-    if fault in REPLACES_SECRET:
+    if fault in REPLACES_SECRET or fault is Fault.ENTRA_HOST_NOT_ALLOWED:
         return "button.rotate", "rotate.ask"
     if fault in CHANGES_IDS:
         return "button.edit_teams", "edit.teams"
-    return ("button.change_credential", "certificate.show") if fault in CHANGES_CREDENTIAL else None
+    return CHANGE_CREDENTIAL if fault in CHANGES_CREDENTIAL else None

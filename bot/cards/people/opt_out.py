@@ -29,7 +29,8 @@ def choice(
         body.append(note(style, "✅" if is_so else "ℹ️", *_state(texts, found)))
     actions: list[Action] = [button(texts("button.my_presence"), "me.show")]
     if found and not is_forbidden:
-        actions.insert(0, opposite(texts, [each.person for each in found]))
+        is_asked = not is_done and not any(each.reason in DECIDED for each in found)
+        actions.insert(0, opposite(texts, [each.person for each in found], is_asked=is_asked))
     return card(texts, title, body, actions)
 
 

@@ -86,9 +86,10 @@ def own_card(texts: Texts, found: list[Explanation], now: datetime, zone: str) -
         body += [_rung(texts, rung, now, zone, own=True) for rung in each.rungs]
     if not found:
         body.append(note("default", "☎️", texts("why.me.none"), texts("why.me.none.remedy")))
-    actions: list[Action] = [button(texts("button.refresh"), "me.show")]
-    if found:
-        actions.append(opposite(texts, [each.person for each in found], is_asked=False))
+    refresh = button(texts("button.refresh"), "me.show")
+    choice = [opposite(texts, [each.person for each in found], is_asked=False)] if found else []
+    is_hidden = any(each.person.opted_out for each in found)
+    actions: list[Action] = [*choice, refresh] if is_hidden else [refresh, *choice]
     return card(texts, title, body, actions, wide=True)
 
 

@@ -36,8 +36,8 @@ COMMAND = Command(
     key="opt_out",
     titles={"en": "stop showing my calls", "pt": "não mostrar as minhas chamadas"},
     descriptions={
-        "en": "Whether Teams shows your calls: nothing changes before you confirm",
-        "pt": "O Teams mostra as suas chamadas, ou não: só muda depois de confirmar",
+        "en": "Stop showing your calls in Teams, or show them again; you confirm first",
+        "pt": "O Teams deixa de mostrar as suas chamadas, ou volta a mostrá-las; só muda depois de confirmar",
     },
     aliases=(
         *("show my calls", "hide my calls", "opt out", "opt in", "show my calls again"),

@@ -13,7 +13,7 @@ from bot.cards.credentials import certificate
 from bot.cards.credentials import rotation as rotation_cards
 from bot.cards.field_errors import FormError, Link, Links, form_error
 from bot.cards.health import connection_test
-from bot.cards.health.remedies import CHANGES_CREDENTIAL
+from bot.cards.health.remedies import CHANGES_CREDENTIAL, ON_THE_SERVER
 from bot.cards.health.status import StatusView, status_card
 from bot.cards.help import HelpLine
 from bot.cards.integrations import listing as integrations
@@ -25,7 +25,7 @@ from bot.cards.validation import failed_check
 from bot.cards.welcome import Existing
 from bot.commands import COMMANDS
 from bot.commands.help import GROUPS, LINES
-from bot.commands.setup.steps import REGION_MAY_HELP
+from bot.commands.setup.steps import REFUSED_SECRETS, REGION_MAY_HELP
 from bot.languages import Language, Texts, load_texts
 from sync.domain.errors import OUTAGES, CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import (
@@ -201,7 +201,7 @@ def _faults(texts: Texts) -> Iterator[tuple[str, Card]]:
         if fault in NOT_IN_SETUP:
             failed = replace(rotation.FAILED, error=error)
             yield f"fault_{fault}", rotation_cards.failed(texts, one, failed, said)
-        elif fault in CHANGES_CREDENTIAL:
+        elif fault in CHANGES_CREDENTIAL | ON_THE_SERVER | {Fault.ENTRA_HOST_NOT_ALLOWED}:
             is_own = fault.startswith("entra.certificate")
             of = replace(one, credential=CredentialKind.CERTIFICATE) if is_own else one
             yield f"fault_{fault}", certificate.choose(texts, of, CredentialChoices(True, True), said)
@@ -210,9 +210,12 @@ def _faults(texts: Texts) -> Iterator[tuple[str, Card]]:
             yield f"fault_{fault}", connection_test.tested(texts, one, tried, {0: said}, "")
         elif fault.startswith("cloudlink."):
             values = region if fault in REGION_MAY_HELP else VALUES
-            yield f"fault_{fault}", setup_forms.cloudlink_form(texts, "draft", values, LINKS, form_errors=[said])
+            form = setup_forms.cloudlink_form(texts, "draft", values, LINKS, kept=True, form_errors=[said])
+            yield f"fault_{fault}", form
         else:
-            yield f"fault_{fault}", setup_forms.microsoft_form(texts, "draft", VALUES, LINKS, form_errors=[said])
+            kept = fault not in {*REFUSED_SECRETS, Fault.ENTRA_SECRET_MISSING, Fault.SECRET_UNREADABLE}
+            form = setup_forms.microsoft_form(texts, "draft", VALUES, LINKS, kept=kept, form_errors=[said])
+            yield f"fault_{fault}", form
     yield (
         "failed",
         integrations.failed(texts, form_error(example(Fault.GRAPH_THROTTLED), texts, LINKS), "status.show", {}),
@@ -222,7 +225,9 @@ def _faults(texts: Texts) -> Iterator[tuple[str, Card]]:
 def example(fault: Fault) -> SyncError:
     """An error of a service, with all the context it can have."""
     if fault in OUTAGES or fault.value.endswith("list_too_long"):
-        return ServiceUnavailable(fault, 30.0, status=503, address="https://bot.contoso.example")
+        return ServiceUnavailable(
+            fault, 30.0, status=503, error="UnknownError", address="https://bot.contoso.example"
+        )
     context: dict[Fault, dict[str, str | int]] = {
         Fault.GRAPH_CONSENT_MISSING: {"permissions": "User.Read.All, Presence.ReadWrite.All"},
         Fault.ENTRA_CERTIFICATE_UNKNOWN: {"code": 700027, "thumbprint": "ABABABAB"},

@@ -122,7 +122,11 @@ def _cards(texts: Texts) -> Iterator[tuple[str, Card]]:
     of_porto = line(integration="Porto Office")
     yield "person_integration", person.person_card(texts, replace(full, line=of_porto), NOW, "Europe/Lisbon")
     forgotten = replace(
-        full, line=line(desired=None, shown=None), devices=(Device("2001", own=True),), is_cleared=True
+        full,
+        line=line(desired=None, shown=None),
+        devices=(Device("2001", own=True),),
+        is_cleared=True,
+        applied_at=None,
     )
     yield (
         "person_cleared",
@@ -155,7 +159,8 @@ def _cards(texts: Texts) -> Iterator[tuple[str, Card]]:
 def _imports(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     yield "import", importing.form(texts, one)
     for fault in FileFault:
-        yield f"import_file_{fault}", importing.form(texts, one, "x" * 4000, FileRefused(fault, "48"))
+        detail = texts("export.people.excluded") if fault is FileFault.COLUMN_TWICE else "48"
+        yield f"import_file_{fault}", importing.form(texts, one, "x" * 4000, FileRefused(fault, detail))
     yield "import_reading", importing.reading(texts, one, "people.csv")
     changes = (
         ImportLine(2, "p", "Sofia Exemplo", 0, excluded=True),

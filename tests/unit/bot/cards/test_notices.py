@@ -42,10 +42,11 @@ def test_the_all_clear_names_what_was_wrong_on_our_side(fault: Fault, key: str) 
 
 
 @pytest.mark.parametrize("fault", [fault for fault in Fault if fault.startswith("cloudlink.way_in")])
-def test_a_closed_way_in_delays_changes_and_leads_to_the_status(fault: Fault) -> None:
+def test_a_closed_way_in_delays_changes_and_is_tested_again(fault: Fault) -> None:
     card = NOTICES[f"notice_{fault}"]
     assert EN("notice.problem.slow") in words(card)
-    assert [action["verb"] for action in card["actions"]][:2] == ["status.show", "test.run"]
+    assert [action["verb"] for action in card["actions"]][:2] == ["test.run", "status.show"]
+    assert card["actions"][0]["style"] == "positive"
 
 
 @pytest.mark.parametrize("texts", [EN, PT])

@@ -73,7 +73,7 @@ def test_outside_the_hours_it_says_until_when_and_nothing_that_contradicts_it(
     card = made(status(*errors, view=CLOSED))
     said = words(card)
     assert card["fallbackText"] == EN("status.closed", until="Monday 09:00")
-    assert said.count("Outside the hours") == 1
+    assert said.count("Outside the scheduled hours") == 1
     for key in ("status.enabled", "status.live", "picture.people", "picture.missing"):
         assert EN(key) not in said
     assert EN("button.schedule") in titles(card)
@@ -95,7 +95,8 @@ def test_outside_the_hours_a_fault_that_needs_someone_comes_first() -> None:
         (Fault.CLOUDLINK_ACCOUNT_UNKNOWN, "edit.cloudlink"),
         (Fault.ENTRA_TENANT_UNKNOWN, "edit.teams"),
         (Fault.ENTRA_CERTIFICATE_EXPIRED, "certificate.show"),
-        (Fault.ENTRA_HOST_NOT_ALLOWED, "certificate.show"),
+        (Fault.ENTRA_HOST_NOT_ALLOWED, "rotate.ask"),
+        (Fault.ENTRA_FEDERATION_UNREADABLE, "test.run"),
     ],
 )
 def test_the_remedy_is_the_main_button(fault: Fault, verb: str) -> None:
