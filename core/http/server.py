@@ -160,16 +160,36 @@ async def listening(
     Raises ``CannotListen``.
     """
     gate = gate or ConnectionGate()
+    listener = _listener(host, port)
     application.middlewares.append(_timed)
     application.on_response_prepare.append(_hide_version)
     runner = _GuardedRunner(application, gate)
     await runner.setup()
     try:
-        try:
-            await web.TCPSite(runner, host, port).start()
-        except OSError as error:
-            raise CannotListen(host, port, error) from None
-        yield runner.addresses[0][1]
+        await web.SockSite(runner, listener).start()
+        yield listener.getsockname()[1]
     finally:
+        await stop_accepting(listener)
         await runner.cleanup()
         gate.close()
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise CannotListen(host, port, error) from None
+    return listener
+
+
+async def stop_accepting(listener: socket.socket) -> None:
+    """Accept no more connections, and take over those that were accepted just before.
+
+    asyncio forgets a connection, its socket open, when its server is closed between the two (``Server._attach``).
+    """
+    asyncio.get_running_loop().remove_reader(listener)
+    for _ in range(2):
+        await asyncio.sleep(0)

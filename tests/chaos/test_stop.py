@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 import aiohttp
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from sqlmodel import SQLModel, select
 
 from sandbox.cloudlink.webhooks import notification
@@ -30,6 +29,7 @@ from tests.support.eventually import eventually
 from tests.support.forks import fork
 from tests.support.presence import IN_A_CALL
 from tests.support.services.sandboxes import SandboxHandle, running_sandbox
+from tests.support.services.servers import TestServer
 from tests.support.storage.postgres import fresh_database
 
 Row = TypeVar("Row", bound=SQLModel)

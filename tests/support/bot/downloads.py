@@ -8,13 +8,13 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from bot.chat.exports.download import Exports
 from bot.chat.exports.files import BYTE_ORDER_MARK, export_files
 from bot.chat.exports.links import ExportLinks
 from storage.encryption import Encryption
 from tests.support.bot.chat import KEY, Chat
+from tests.support.services.servers import TestServer
 
 
 @asynccontextmanager

@@ -11,7 +11,6 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from prometheus_client import CollectorRegistry
 
 from core.clock import utc_now
@@ -25,6 +24,7 @@ from sync.domain.services import ListLimits
 from sync.people import delta_pages
 from sync.teams.directory import open_directory
 from tests.support.services.delta_query import changes_of
+from tests.support.services.servers import TestServer
 from tests.support.sync.cloudlink import ACCOUNT, page, token_reply
 from tests.support.sync.teams import CountedTokens
 

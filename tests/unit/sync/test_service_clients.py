@@ -7,7 +7,6 @@ from random import Random
 import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from prometheus_client import CollectorRegistry
 
 from core.clock import utc_now
@@ -18,6 +17,7 @@ from sync.domain.model import CloudLinkAccount, TeamsApp
 from sync.service_clients import PROOFS_OF_A_TENANT, HttpServiceClients, ServiceConfig
 from sync.teams.presence import PresenceWriter
 from tests.support.eventually import eventually
+from tests.support.services.servers import TestServer
 
 NOWHERE = "http://127.0.0.1"
 

@@ -12,7 +12,6 @@ import jwt
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -40,6 +39,7 @@ from tests.support.engines import KEY, QUICK, TENANT, RunningEngine, app_of, run
 from tests.support.eventually import eventually
 from tests.support.presence import AVAILABLE, IN_A_CALL
 from tests.support.services.sandboxes import SandboxHandle, running_sandbox
+from tests.support.services.servers import TestServer
 from tests.support.storage.stores import on_sqlite, read_integration, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")

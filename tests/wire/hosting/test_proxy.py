@@ -10,7 +10,6 @@ import aiohttp
 import httpx
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from prometheus_client import CollectorRegistry
 
 from bot.hosting.auth.bot_token import NoToken
@@ -24,6 +23,7 @@ from sync.domain.errors import SyncError
 from sync.teams.directory import open_directory
 from sync.teams.graph_client import GraphClient
 from sync.teams.msal_http import MsalHttp
+from tests.support.services.servers import TestServer
 from tests.support.sync.teams import CountedTokens
 from tests.wire.hosting.test_tls import self_signed
 

@@ -13,7 +13,6 @@ import aiohttp
 import httpx
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -30,6 +29,7 @@ from sync.cloudlink.transport import Transport
 from sync.domain.errors import Fault, ServiceUnavailable
 from sync.teams.directory import open_directory
 from sync.teams.msal_http import MsalHttp
+from tests.support.services.servers import TestServer
 from tests.support.sync.teams import CountedTokens
 
 

@@ -11,7 +11,6 @@ from uuid import UUID
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from sqlalchemy import text
 
 from app import serve
@@ -24,6 +23,7 @@ from tests.support.engines import KEY, QUICK, RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.presence import IN_A_CALL, answer_call
 from tests.support.services.sandboxes import SandboxHandle, running_sandbox
+from tests.support.services.servers import TestServer
 from tests.support.storage.stores import database_in, integration, person, read_integration, stored, with_secrets
 
 pytestmark = pytest.mark.usefixtures("each_database")

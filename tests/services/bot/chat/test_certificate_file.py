@@ -6,7 +6,6 @@ from datetime import timedelta
 import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from cryptography.fernet import Fernet
 
 from bot.chat.exports.certificate_file import CertificateFile
@@ -18,6 +17,7 @@ from tests.support.bot.chat import Chat
 from tests.support.bot.fake_credentials import PEM
 from tests.support.bot.fakes import ADMIN, TENANT, link_urls
 from tests.support.bot.texts import EN
+from tests.support.services.servers import TestServer
 
 KEY = Fernet.generate_key().decode()
 

@@ -8,7 +8,6 @@ from html import escape
 import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from cryptography.fernet import Fernet
 
 from bot.chat.exports.links import MONITOR_SECRETS, PATH, ExportLinks, ExportRequest
@@ -21,6 +20,7 @@ from tests.support.bot.chat import Chat
 from tests.support.bot.fake_credentials import MONITORS_VALUE, FakeMonitorSecrets
 from tests.support.bot.fakes import ADMIN, TENANT, link_urls, words
 from tests.support.bot.texts import EN, PT
+from tests.support.services.servers import TestServer
 
 SECRET = escape(MONITORS_VALUE)
 

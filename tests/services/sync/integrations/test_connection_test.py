@@ -8,7 +8,6 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from cryptography.fernet import Fernet
 from prometheus_client import CollectorRegistry
 
@@ -27,6 +26,7 @@ from sync.phones.subscriptions import hashed
 from sync.teams.quota import Quota, QuotaLedger
 from tests.support.clocks import NOON
 from tests.support.services.fake_services import FakeJobs, FakeServiceClients, context_of
+from tests.support.services.servers import TestServer
 from tests.support.storage.stores import (
     empty_store,
     integration,

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from prometheus_client import CollectorRegistry
 
 from core.http.metrics import tracing
 from core.metrics import Metrics
 from sync.domain.model import Service
+from tests.support.services.servers import TestServer
 
 
 @dataclass

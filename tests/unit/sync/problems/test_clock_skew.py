@@ -8,10 +8,10 @@ from email.utils import format_datetime
 import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from sync.problems.clock_skew import HOSTS, ClockSkewMonitor
 from tests.support.clocks import NOON, FakeClock
+from tests.support.services.servers import TestServer
 
 
 @asynccontextmanager

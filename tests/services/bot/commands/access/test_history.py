@@ -6,7 +6,6 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from aiohttp.test_utils import TestServer
 from cryptography.fernet import Fernet
 
 from bot.activity import Card
@@ -30,6 +29,7 @@ from tests.support.bot.history import fill_history
 from tests.support.bot.setup_wizard import ACCOUNT, APP, CLIENT_SECRET, CLOUDLINK_SECRET, at_microsoft, at_preview
 from tests.support.bot.texts import EN
 from tests.support.services.fake_services import FakeServiceClients, context_of
+from tests.support.services.servers import TestServer
 from tests.support.storage.stores import stored
 
 
