@@ -65,14 +65,18 @@ class RuleActs:
             person, choices = found[1], self.acts.choices
             teams_id, opted_out = person.teams_user_id, not person.line.opted_out
             before = await self._who_is(engine, teams_id)
+            allowed = {choice: self._may_opt_out(choice) for choice in before}
             for choice in before:
                 self.acts.begin(choice, opted_out)
             with suppress(OptOutForbidden):
                 await engine.opt_out.choose(TENANT, teams_id, Actor(teams_id, "Someone"), opted_out=opted_out)
             is_same = before == await self._who_is(engine, teams_id)
             for choice in before if is_same else ():
-                is_allowed = choices.of_account(SCOPE, choice[1]).get("may_opt_out", True)
-                choices.agree(choice, opted_out and is_allowed)
+                if self._may_opt_out(choice) == allowed[choice]:
+                    choices.agree(choice, opted_out and allowed[choice])
+
+    def _may_opt_out(self, choice: Choice) -> bool:
+        return bool(self.acts.choices.of_account(SCOPE, choice[1]).get("may_opt_out", True))
 
     async def _who_is(self, engine: Engine, teams_id: str) -> list[Choice]:
         """The people whom the product takes for this Teams user, also those who have just left the company."""
