@@ -52,6 +52,7 @@ class Process:
         self._loop = VirtualLoop(installation.world.time)
         self._engine: Engine | None = None
         self._stopping = asyncio.Event()
+        self._unanswered: list[Callable[[int], None]] = []
 
     def run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -106,6 +107,8 @@ class Process:
     def _bury(self) -> None:
         """Nothing that is left of the process has an effect."""
         self._installation.disk.kill()
+        for answered in self._unanswered:
+            answered(NOT_LISTENING)
         self._world.graves.append(self)
         for task in asyncio.all_tasks(self._loop):
             task._log_destroy_pending = False  # type: ignore[attr-defined]
@@ -119,8 +122,10 @@ class Process:
             if self._engine is not None:
                 request = _request(token, json.dumps(body).encode())
                 status = (await self._engine.webhooks.receive(request)).status
+            self._unanswered.remove(answered)
             answered(status)
 
+        self._unanswered.append(answered)
         self._loop.create_task(post())
 
     def do(self, act: Act) -> None:
