@@ -181,8 +181,7 @@ class ConnectionTest:
             user = await people.matched_user(session, integration.id)
             if user is None or integration.id not in sharing:
                 return
-            until, _ = self._quota.allowance(sharing.values(), now)
-            if until:
+            if until := self._quota.limited_until(sharing.values(), now):
                 raise ServiceUnavailable(Fault.GRAPH_THROTTLED, (until - now).total_seconds())
             self._quota.reserve(sharing[integration.id], 1, now)
         async with self._reads.of(integration.id, now):

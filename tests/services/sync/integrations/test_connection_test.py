@@ -172,6 +172,14 @@ async def test_a_connection_test_reads_presence_within_the_quota_of_all_who_shar
         assert is_read or (presence.error and presence.error.fault is Fault.GRAPH_THROTTLED)
 
 
+async def test_what_waits_after_a_failure_is_no_limit_of_graphs(tmp_path: Path) -> None:
+    async with setting(tmp_path) as at:
+        later = NOON + timedelta(seconds=5)
+        await stored(at.database, integration(id="i2", name="Second", quota_blocked_until=later))
+        *_, presence = await at.connection_test.test("t1", "i1", ADA)
+        assert (presence.step, presence.error) == ("presence", None)
+
+
 async def test_secrets_that_no_key_decrypts_are_reported_as_problems(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, integration())
