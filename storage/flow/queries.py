@@ -15,7 +15,6 @@ from storage.flow.rows import (
     PersonRow,
 )
 from storage.queries.events import MAX_UNKNOWN_STATES
-from storage.tables.columns import UNSURE
 from storage.transaction import Transaction, listed, paired
 
 Pairs = Collection[tuple[str, str]]
@@ -107,12 +106,6 @@ WHERE id IN (
 )
 """
 
-TAKE_OVER = """
-UPDATE person SET applied = ?, applied_user_id = COALESCE(applied_user_id, teams_user_id), applied_at = ?,
-    applied_until = COALESCE(applied_until, ?), due_at = ?
-WHERE teams_user_id = ? AND integration_id = ? AND desired IS NOT NULL AND applied_at IS NULL
-"""
-
 COUNT_UNKNOWN_STATE = """
 INSERT INTO unknownstate (integration_id, name, count, last_at) VALUES (?, ?, ?, ?)
 ON CONFLICT (integration_id, name)
@@ -186,21 +179,9 @@ def lock_due(
 def of_teams_users(
     transaction: Transaction, integration_ids: Iterable[str], user_ids: Collection[str]
 ) -> list[PersonRow]:
-    """The people of these integrations who are matched to one of these Teams users."""
+    """The people of these integrations who are matched to one of these Teams users, in the order of their ids."""
     pairs = [(integration_id, user_id) for integration_id in integration_ids for user_id in user_ids]
     return transaction.read(PEOPLE, OF_TEAMS_USERS, paired(pairs)) if pairs else []
-
-
-def take_over(
-    transaction: Transaction, integration_ids: Iterable[str], left: Mapping[str, datetime], now: datetime
-) -> None:
-    """These integrations answer for the sessions that are ``left``, by Teams user, with the end of each.
-
-    Recorded with the people who wish something there and have not shown anything yet: ``applied_at`` says that
-    something is there, whatever comes of a request of theirs that is under way.
-    """
-    pairs = [(integration_id, user_id) for integration_id in integration_ids for user_id in left]
-    transaction.write(TAKE_OVER, [(UNSURE, now, left[user], now, user, key) for key, user in pairs])
 
 
 def save_endpoints(transaction: Transaction, rows: Iterable[EndpointRow]) -> None:

@@ -13,7 +13,7 @@ from sync.domain.presence import Presence
 from sync.domain.services import MAX_CHANGES
 from sync.presence import plan
 from sync.presence.outcomes import AppliedState, PendingChange
-from sync.presence.shared_sessions import shared_change
+from sync.presence.shared_sessions import LeftSession, shared_change
 from sync.presence.status_message_plan import needs_check
 
 LARGEST_ROUND = 10 * MAX_CHANGES
@@ -70,14 +70,14 @@ class Returned:
 class Choice:
     """How to choose for an integration: ``wishes`` are those of others who share its application.
 
-    ``left`` are the sessions that show what these wish, which end when: the others answer for them from now on.
+    ``left`` are the sessions that show what these wish, by Teams user: the others answer for them from now on.
     """
 
     integration: IntegrationRow
     wishes: Mapping[str, Presence]
     now: datetime
     random: Random
-    left: dict[str, datetime] = field(default_factory=dict)
+    left: dict[str, LeftSession] = field(default_factory=dict)
 
     def prepare(self, people: Collection[PersonRow]) -> tuple[PendingChange, ...]:
         return tuple(change for person in people if (change := self._prepare(person)))
@@ -92,7 +92,7 @@ class Choice:
         own = plan.change_for(person, integration, now)
         change = shared_change(person, own, self.wishes) if own else None
         if own and change is None:  # of a former account: now the next one's turn
-            self.left[own.user_id] = person.applied_until or now
+            self.left[own.user_id] = LeftSession(person.applied, person.applied_until or now)
             plan.mark_nothing_shown(person)
             own = plan.change_for(person, integration, now)
             change = shared_change(person, own, self.wishes) if own else None
@@ -102,7 +102,7 @@ class Choice:
             person.due_at = plan.next_due(person, integration, now, self.random)
             person.waiting_since = None
             return None
-        previous = AppliedState(person.applied, person.applied_user_id, person.applied_until)
+        previous = AppliedState.of(person)
         plan.mark_sending(person, change, now)
         wish = own.presence if isinstance(own, SetPresence) else None
         return PendingChange(person.id, change, previous, person.waiting_since, wish)

@@ -340,7 +340,8 @@ class Tick:
         users = {user for person in due for user in (person.applied_user_id, person.teams_user_id) if user}
         choice = Choice(row, self._wishes(row, users), now, self._rules.random)
         chosen = choice.prepare(due)
-        queries.take_over(self._transaction, self._others(row), choice.left, now)
+        for other in self._people.add(queries.of_teams_users(self._transaction, self._others(row), choice.left)):
+            choice.left[other.teams_user_id or ""].give_to(other, now)
         self._rules.quota.reserve(row, len(chosen), now)
         has_messages = any(person.status_due_at and person.status_due_at <= now for person in due)
         self._done.rounds[key] = Round(app, chosen, len(due) == limit, None, has_messages, now)

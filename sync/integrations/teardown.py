@@ -10,10 +10,13 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from storage.flow.queries import take_over
+from storage.flow import queries
+from storage.flow.rows import PEOPLE, Tracked
 from storage.queries import integrations
 from storage.queries.people import people
+from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
+from storage.transaction import Transaction
 from sync.credentials.store import CredentialStore
 from sync.domain.changes import Change, ClearPresence, Done, Outcome, SetPresence
 from sync.domain.context import Context
@@ -21,7 +24,7 @@ from sync.domain.errors import SyncError
 from sync.domain.services import MAX_CHANGES
 from sync.integrations.left_quota import spenders_of
 from sync.presence.plan import SESSION_SECONDS
-from sync.presence.shared_sessions import wishes_of_others
+from sync.presence.shared_sessions import LeftSession, wishes_of_others
 from sync.teams.quota import QuotaLedger
 
 log = structlog.get_logger()
@@ -98,8 +101,15 @@ class TenantTeardown:
         async with self._database.session() as session:
             sharing = await integrations.list_sharing(session, integration)
             wishes = await wishes_of_others(session, sharing, user_ids, now)
-        left = dict.fromkeys(wishes, now + timedelta(seconds=SESSION_SECONDS))
-        await self._database.transact(lambda one: take_over(one, [each.id for each in sharing], left, now))
+        left = LeftSession(UNSURE, now + timedelta(seconds=SESSION_SECONDS))
+
+        def give(transaction: Transaction) -> None:
+            people = Tracked(PEOPLE)
+            for person in people.add(queries.of_teams_users(transaction, [each.id for each in sharing], wishes)):
+                left.give_to(person, now)
+            people.save(transaction)
+
+        await self._database.transact(give)
         return [
             SetPresence(user_id, wishes[user_id], SESSION_SECONDS) if user_id in wishes else ClearPresence(user_id)
             for user_id in user_ids

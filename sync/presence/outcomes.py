@@ -21,15 +21,20 @@ from sync.teams.quota import LONGEST_BLOCK
 class AppliedState:
     """What Teams showed from us before a request, restored if Graph does not accept it.
 
-    Where that is nothing, another integration may have left its session to the person meanwhile: that is kept.
+    Where another integration has left its session to the person meanwhile, that is kept.
     """
 
     applied: str | None
     user_id: str | None
+    at: datetime | None
     until: datetime | None
 
+    @classmethod
+    def of(cls, person: AnyPerson) -> "AppliedState":
+        return cls(person.applied, person.applied_user_id, person.applied_at, person.applied_until)
+
     def restore(self, person: AnyPerson) -> None:
-        if self.applied or person.applied_at is None:
+        if person.applied_at == self.at:
             person.applied, person.applied_user_id, person.applied_until = self.applied, self.user_id, self.until
 
 

@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from storage.flow.rows import AnyIntegration, AnyPerson
 from storage.queries import integrations
 from storage.queries.people import effects, people
+from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.domain.changes import Change, SetPresence
@@ -115,6 +116,24 @@ def wishes(
         if wish and person.teams_user_id and not plan.is_stale(person, now):
             found[person.teams_user_id] = strongest(wish, found.get(person.teams_user_id))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class LeftSession:
+    """A session that an integration leaves to others: what it shows, which may be ``UNSURE``, and until when."""
+
+    shown: str | None
+    until: datetime
+
+    def give_to(self, person: AnyPerson, now: datetime) -> None:
+        """Have the person's integration answer for it, if it wishes something and is not known to show the same.
+
+        ``applied_at`` says that something is there, whatever comes of a request of theirs that is under way.
+        """
+        if person.desired and (person.applied != self.shown or self.shown == UNSURE):
+            person.applied, person.applied_user_id = UNSURE, person.applied_user_id or person.teams_user_id
+            person.applied_at = person.due_at = now
+            person.applied_until = max(self.until, person.applied_until or self.until)
 
 
 def strongest(wish: Presence, other: Presence | None) -> Presence:

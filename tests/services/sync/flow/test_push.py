@@ -471,6 +471,20 @@ async def test_whose_session_was_left_to_another_integration_is_cleared_by_it(
         assert (await read_person(at.database, "p2")).applied is None
 
 
+async def test_a_session_left_for_a_wish_that_changes_before_it_is_sent_is_changed(tmp_path: Path) -> None:
+    """p2 has shown its call through the conference of p1, and wished a conference when p1 left."""
+    conference = Presence.IN_A_CONFERENCE_CALL.value
+    async with bench(tmp_path, shown(applied=conference, desired=None)) as at:
+        await stored(at.database, with_secrets(integration(id="i2"), ENCRYPTION, client_secret_sealed=SECRET))
+        theirs = {"integration_id": "i2", "teams_user_id": "teams p1", "applied_user_id": "teams p1"}
+        await stored(at.database, shown("p2", desired=conference, due_at=None, **theirs))
+        assert await at.push() == []
+        assert (await read_person(at.database)).applied is None
+        await at.edit("p2", desired=CALL)
+        await at.flow.push("i2")
+        assert at.clients.graph.sent == [SetPresence("teams p1", CALL, 14400)]
+
+
 async def test_every_application_has_its_own_quota(tmp_path: Path) -> None:
     async with bench(tmp_path, *(calling(f"p{n}") for n in range(9)), quota=10) as at:
         spent = [[int(NOON.timestamp()), 10]]
