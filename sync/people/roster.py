@@ -90,7 +90,7 @@ class Roster:
     async def find(
         self, owner_tenant: str, typed: str, within: Collection[str] = (), *, is_guess: bool = False
     ) -> Found:
-        """Whom these words mean: an extension, or parts of a name or address.
+        """Whom these words mean: an extension, or the beginnings of words in a name or address, or parts of them.
 
         In all integrations of the tenant, or in those ``within``. ``is_guess``: the words may mean no person, so
         that each must be the beginning of a name or address, and nobody near is looked for.
@@ -105,9 +105,10 @@ class Roster:
             if not rows and len("".join(words)) < SHORTEST:
                 return Found(is_short=True)
             more = False
-            if not rows:
-                query = PeopleQuery(words=words, only_beginnings=is_guess)
-                rows, _, more = await directory_people.page(session, ids, query, NEAREST)
+            for only_beginnings in (True,) if is_guess else (True, False):
+                if not rows:
+                    query = PeopleQuery(words=words, only_beginnings=only_beginnings)
+                    rows, _, more = await directory_people.page(session, ids, query, NEAREST)
             if rows or is_guess:
                 return Found(_lines(rows, own), has_more=more)
             candidates = await directory_people.candidates(session, ids, words)

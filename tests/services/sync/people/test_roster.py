@@ -126,6 +126,12 @@ async def test_a_guess_finds_by_beginnings_and_nobody_near(tmp_path: Path, typed
         assert ([line.id for line in found.people], found.nearest) == (people, ())
 
 
+async def test_a_name_means_who_is_called_so_rather_than_whose_name_contains_it(tmp_path: Path) -> None:
+    async with bench(tmp_path, named("ana", "Ana Costa"), named("mariana", "Mariana Silva")) as at:
+        assert [line.id for line in (await at.roster.find("t1", "ana")).people] == ["ana"]
+        assert [line.id for line in (await at.roster.find("t1", "riana")).people] == ["mariana"]
+
+
 @pytest.mark.parametrize("typed", ["", "  ", "x", "\u200b", "%"])
 async def test_too_few_letters_are_asked_to_be_more(tmp_path: Path, typed: str) -> None:
     async with bench(tmp_path, *sample()) as at:
