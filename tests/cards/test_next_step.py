@@ -88,9 +88,56 @@ def test_where_secrets_are_forbidden_none_is_asked_for(cards: Mapping[str, Card]
     assert asked not in words(cards["notice_rotation_forbidden"])
 
 
-def test_an_excluded_person_has_no_button_to_show_them(cards: Mapping[str, Card]) -> None:
-    assert "person.resend" in buttons(cards["person"])
-    assert "person.resend" not in buttons(cards["person_excluded"])
+@pytest.mark.parametrize(
+    ("card", "verb"),
+    [
+        ("person", "person.resend"),
+        ("person_disabled", "enable.preview"),
+        ("person_closed", "schedule.show"),
+        ("person_excluded", "person.include"),
+        ("person_opted_out", "scope.show"),
+        ("person_worst", "person.match"),
+    ],
+)
+def test_a_person_is_shown_again_only_where_that_can_be(cards: Mapping[str, Card], card: str, verb: str) -> None:
+    """Elsewhere the card offers what helps first, and promises no call."""
+    offered, promised = buttons(cards[card]), TEXTS("person.next.clear") in words(cards[card])
+    assert verb in offered
+    assert ("person.resend" in offered, promised) == (card == "person", card == "person")
+
+
+def test_what_we_set_can_be_cleared_and_nothing_else(cards: Mapping[str, Card]) -> None:
+    clear = {
+        name for name in ("person", "person_excluded", "person_closed") if "person.clear" in buttons(cards[name])
+    }
+    assert clear == {"person", "person_excluded"}
+
+
+def test_who_is_left_out_has_the_remedy_on_their_card(cards: Mapping[str, Card]) -> None:
+    assert TEXTS("preview.remedy.ambiguous") in words(cards["person_worst"])
+
+
+def test_do_not_disturb_is_offered_until_it_is_chosen(cards: Mapping[str, Card]) -> None:
+    offered = {name: "mapping.quiet" in buttons(cards[name]) for name in ("mapping", "mapping_quiet")}
+    assert offered == {"mapping": True, "mapping_quiet": False}
+    assert TEXTS("mapping.quiet.chosen") in words(cards["mapping_quiet"])
+
+
+def test_a_free_phone_that_looks_busy_is_pointed_out(cards: Mapping[str, Card]) -> None:
+    said = TEXTS("mapping.idle_shown", shown=TEXTS("mapping.show.InACall"))
+    assert [name for name in ("mapping", "mapping_more") if said in words(cards[name])] == ["mapping_more"]
+
+
+def test_a_scope_without_most_people_is_pointed_out(cards: Mapping[str, Card]) -> None:
+    dry_runs = ("scope_dry_run", "scope_dry_run_most", "scope_dry_run_nobody")
+    assert [name for name in dry_runs if TEXTS("scope.most_go") in words(cards[name])] == ["scope_dry_run_most"]
+
+
+def test_pages_of_a_list_name_the_whole_file(cards: Mapping[str, Card]) -> None:
+    assert "export people" in words(cards["preview_large_middle"])
+    assert "export people" not in words(cards["preview"])
+    assert "export.link" in buttons(cards["export_text_worst"])
+    assert "export.link" not in buttons(cards["export_text"])
 
 
 def test_a_title_has_no_missing_fact(cards: Mapping[str, Card]) -> None:

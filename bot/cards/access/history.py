@@ -102,6 +102,8 @@ def export_text(texts: Texts, lines: Sequence[str], total: int, page: int, chose
         actions.append(button(texts("button.previous"), "export.text", {**data, "page": str(page - 1)}))
     if page + 1 < pages:
         actions.append(button(texts("button.more"), "export.text", {**data, "page": str(page + 1)}))
+    if pages > 1:
+        actions.append(button(texts("button.export"), "export.link", data))
     actions.append(button(texts("button.history"), "history.show", data))
     return card(texts, title, body, actions, wide=True)
 

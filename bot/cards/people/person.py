@@ -30,33 +30,66 @@ def person_card(
     parts = (line.extension or "", capped(line.address), capped(line.integration, 40))
     about = " · ".join(part for part in parts if part)
     body: list[CardElement] = [header("👤", title, about)]
-    hidden = hidden_word(line)
-    if done == "resend" and (hidden or not line.is_matched or not person.is_enabled):
-        body.append(note("warning", "ℹ️", texts("person.nothing_sent")))
-    elif done:
-        later = ".closed" if done in ("include", "resend") and person.closed_until else ""
-        body.append(note("good", "✅", texts(f"person.done.{done}{later}")))
+    if done:
+        body.append(_done(texts, person, done))
     if meanwhile is not None:
         body.append(note("warning", "☝️", texts("person.meanwhile", who=capped(meanwhile) or "–")))
-    if not person.is_enabled:
-        body.append(note("default", "⏸️", texts("disabled.already")))
-    elif person.closed_until:
-        until = texts.until(person.closed_until, now, zone)
-        body.append(note("default", "🌙", texts("why.reason.closed", until=until)))
-    if done != "exclude" and (hidden or line.left_out or not line.is_matched):
-        body.append(note("warning", "🚫" if hidden else "⚠️", sentence(state(texts, line))))
     body += [
+        *_not_shown(texts, person, done, now, zone),
         *_devices(texts, person, now, zone),
         *_teams(texts, person, now, zone),
         *_changes(texts, person.sent, now, zone),
-        text(texts("person.clear.what"), subtle=True),
     ]
-    return card(texts, title, body, _actions(texts, line), wide=True)
+    if _can_clear(person):
+        body.append(text(_with_next(texts, person, "person.clear.what", "clear"), subtle=True))
+    return card(texts, title, body, _actions(texts, person), wide=True)
+
+
+def _can_show(person: PersonCard) -> bool:
+    """Whether calls are shown within the hours."""
+    return person.is_enabled and person.line.is_matched and not hidden_word(person.line)
+
+
+def _can_clear(person: PersonCard) -> bool:
+    return bool(person.line.shown) or (_can_show(person) and not person.closed_until)
+
+
+def _done(texts: Texts, person: PersonCard, done: str) -> CardElement:
+    if done == "resend" and not _can_show(person):
+        return note("warning", "ℹ️", texts("person.nothing_sent"))
+    later = ".closed" if done in ("include", "resend") and person.closed_until else ""
+    return note("good", "✅", _with_next(texts, person, f"person.done.{done}{later}", done))
+
+
+def _with_next(texts: Texts, person: PersonCard, key: str, act: str) -> str:
+    """The sentence, and what happens next to someone whose calls are shown now."""
+    follows = f"person.next.{act}"
+    is_shown = _can_show(person) and not person.closed_until and follows in texts.keys
+    return f"{texts(key)} {texts(follows)}" if is_shown else texts(key)
+
+
+def _not_shown(texts: Texts, person: PersonCard, done: str, now: datetime, zone: str) -> list[CardElement]:
+    """Why calls are not shown, and what to do."""
+    line, hidden = person.line, hidden_word(person.line)
+    notes: list[CardElement] = []
+    if not person.is_enabled:
+        notes.append(note("default", "⏸️", texts("disabled.already")))
+    elif person.closed_until:
+        until = texts.until(person.closed_until, now, zone)
+        notes.append(note("default", "🌙", texts("why.reason.closed", until=until)))
+    if done != "exclude" and (hidden or line.left_out or not line.is_matched):
+        remedy = f"why.reason.{hidden or 'not_read'}.remedy"
+        if line.left_out and not hidden:
+            remedy = f"preview.remedy.{line.left_out}"
+        symbol = "🚫" if hidden else "⚠️"
+        notes.append(note("warning", symbol, sentence(state(texts, line)), texts(remedy)))
+    return notes
 
 
 def _devices(texts: Texts, person: PersonCard, now: datetime, zone: str) -> list[CardElement]:
     unheard = "cleared" if person.is_cleared else "unknown"
-    shown = [row("☎️", *device(texts, one, now, zone, unheard)) for one in person.devices[:MAX_DEVICES]]
+    known = [one for one in person.devices if one.own or one.heard_at]
+    shown = [row("☎️", *device(texts, one, now, zone, unheard)) for one in known[:MAX_DEVICES]]
     return [_heading(texts("person.devices")), *(shown or [row("☎️", texts("person.no_phone"))])]
 
 
@@ -133,18 +166,33 @@ def detail_words(texts: Texts, detail: str) -> str:
     return texts(known) if known in texts.keys else texts("refusal.other", code=code)
 
 
-def _actions(texts: Texts, line: PersonLine) -> list[Action]:
+def _actions(texts: Texts, person: PersonCard) -> list[Action]:
+    line = person.line
     data = {"integration": line.integration_id, "person": line.id}
     setting = {**data, "choices": str(line.choices)}
     turn = "include" if line.excluded else "exclude"
     return [
         button(texts("button.why"), "why.show", data, style="positive"),
         button(texts(f"button.{turn}"), f"person.{turn}", setting),
-        *([] if hidden_word(line) else [button(texts("button.resend"), "person.resend", data)]),
-        button(texts("button.clear"), "person.clear", data),
+        *(button(texts(f"button.{label}"), verb, data) for label, verb in _helping(person)),
+        *([button(texts("button.clear"), "person.clear", data)] if _can_clear(person) else []),
         button(texts("button.match"), "person.match", setting),
         button(texts("button.people"), "people.show", {"integration": line.integration_id}),
     ]
+
+
+def _helping(person: PersonCard) -> list[tuple[str, str]]:
+    """What has Teams show their calls, where *Include* and *Match by hand* do not."""
+    line = person.line
+    if not person.is_enabled:
+        return [("enable", "enable.preview")]
+    if line.excluded or (line.left_out and not line.is_matched):
+        return []
+    if hidden_word(line):
+        return [("scope", "scope.show")]
+    if person.closed_until:
+        return [("schedule", "schedule.show")]
+    return [("resend", "person.resend") if line.is_matched else ("test", "test.run")]
 
 
 def match_form(texts: Texts, line: PersonLine, typed: str = "", refused: MatchRefused | None = None) -> Card:

@@ -213,6 +213,8 @@ def dry_run(
         if count > len(first):
             more = {**data, "side": side.value}
             actions.append(button(texts(f"button.all_{side}"), "scope.page", more))
+    if changes.go > changes.shown - changes.come:
+        body.append(note("warning", "⚠️", texts("scope.most_go"), texts("scope.most_go.remedy")))
     body.append(note("default", "💾", texts("scope.nothing_saved")))
     return card(texts, title, body, [*actions, button(texts("button.change"), "scope.change", data)], wide=True)
 

@@ -19,7 +19,7 @@ from bot.cards.people.scope import rules_in_short
 from bot.languages import Texts
 from sync.domain.model import Concerned, FurtherMapping, IntegrationView, Replay, Replayed
 from sync.domain.presence import LineState, Presence
-from sync.presence.mapping import MAPPABLE, USUAL, Choice, Chosen, choices_of, chosen_by
+from sync.presence.mapping import MAPPABLE, QUIET, USUAL, Choice, Chosen, choices_of, chosen_by
 
 CLEAR, MORE = "clear", "more_states"
 
@@ -49,9 +49,10 @@ def form(
     *,
     further: FurtherMapping | None = None,
     said: str = "",
-    is_refused: bool = False,
+    refused: LineState | None = None,
 ) -> Card:
-    """``preview`` is of ``chosen``, which is not saved then; ``said`` is what was saved.
+    """``preview`` is of ``chosen``, which is not saved then; ``said`` is what was saved; of the state ``refused``
+    something was sent that cannot be chosen.
 
     The mapping is the integration's own, or a ``further`` one for some people.
     """
@@ -60,8 +61,11 @@ def form(
     body: list[CardElement] = [header("🔀", title, about)]
     if said:
         body.append(note("good", "✅", said))
-    if is_refused:
-        body.append(note("attention", "❌", texts("mapping.refused"), texts("mapping.refused.remedy")))
+    if refused:
+        sentence = texts("mapping.refused", state=texts(f"mapping.state.{refused}"))
+        body.append(note("attention", "❌", sentence, texts("mapping.refused.remedy")))
+    if shown := chosen[LineState.IDLE]:
+        body.append(note("warning", "⚠️", texts("mapping.idle_shown", shown=shown_as(texts, shown))))
     if preview:
         body += _preview(texts, preview, view)
         body += _replay(texts, preview.replay) if preview.replay else []
@@ -71,7 +75,7 @@ def form(
     body += [_choices(texts, state, chosen[state]) for state in USUAL]
     body += _more(texts, chosen, chosen_by(further.overrides if further else view.mapping))
     body.append(text(texts("mapping.leave"), subtle=True))
-    body += _quiet(texts, data_of(view, further))
+    body += _quiet(texts, chosen, data_of(view, further))
     some = pressable("mapping.some", {"integration": view.id})
     body.append(row("👥", texts("button.some_people"), spacing="Default", select=some))
     return card(texts, title, body, _actions(texts, view, further))
@@ -103,8 +107,10 @@ def _more(texts: Texts, chosen: Chosen, now: Chosen) -> list[CardElement]:
     return [row("⚙️", texts("mapping.more"), named, spacing="Default", select=show), rows]
 
 
-def _quiet(texts: Texts, data: Mapping[str, str]) -> list[CardElement]:
-    """One choice that keeps Teams from ringing during a call, and why the default does not."""
+def _quiet(texts: Texts, chosen: Chosen, data: Mapping[str, str]) -> list[CardElement]:
+    """One choice that keeps Teams from ringing during a call, and why the default does not; or what it does."""
+    if all(chosen[state] is choice for state, choice in QUIET.items()):
+        return [note("default", "🔕", texts("mapping.quiet.chosen"))]
     press = button(texts("button.quiet"), "mapping.quiet", data)
     return [
         note("default", "🔕", texts("mapping.quiet"), texts("mapping.quiet.why")),

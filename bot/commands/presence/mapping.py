@@ -40,14 +40,16 @@ async def preview(context: TurnContext) -> None:
     if view is None:
         return None
     chosen = _entered(context, view)
-    return await (_refuse(context, view) if chosen is None else _show_preview(context, view, chosen))
+    if isinstance(chosen, LineState):
+        return await _refuse(context, view, chosen)
+    return await _show_preview(context, view, chosen)
 
 
 async def save(context: TurnContext) -> None:
     view = await context.integration()
     chosen = _entered(context, view)
-    if chosen is None:
-        return await _refuse(context, view)
+    if isinstance(chosen, LineState):
+        return await _refuse(context, view, chosen)
     mappings = context.operations.mappings
     try:
         saved, changed = await mappings.save(
@@ -75,10 +77,10 @@ async def _show_form(
     preview: Preview | None = None,
     *,
     said: str = "",
-    is_refused: bool = False,
+    refused: LineState | None = None,
 ) -> None:
     further = _further(context, view)
-    card = cards.form(context.texts, view, chosen, preview, further=further, said=said, is_refused=is_refused)
+    card = cards.form(context.texts, view, chosen, preview, further=further, said=said, refused=refused)
     await context.show(card)
 
 
@@ -88,20 +90,20 @@ def _now(context: TurnContext, view: IntegrationView) -> Mapping[str, str | None
     return further.overrides if further else view.mapping
 
 
-def _entered(context: TurnContext, view: IntegrationView) -> Chosen | None:
-    """What was chosen, as it is now for a state that was not sent; None if it cannot be chosen."""
+def _entered(context: TurnContext, view: IntegrationView) -> Chosen | LineState:
+    """What was chosen, as it is now for a state that was not sent; or the state for which it cannot be chosen."""
     entered: dict[LineState, Choice] = {}
     for state, now in chosen_by(_now(context, view)).items():
         allowed = {cards.value_of(one): one for one in choices_of(state)}
         typed = context.data.get(cards.field_of(state), cards.value_of(now))
         if typed not in allowed:
-            return None
+            return state
         entered[state] = allowed[typed]
     return entered
 
 
-async def _refuse(context: TurnContext, view: IntegrationView) -> None:
-    await _show_form(context, view, chosen_by(_now(context, view)), is_refused=True)
+async def _refuse(context: TurnContext, view: IntegrationView, state: LineState) -> None:
+    await _show_form(context, view, chosen_by(_now(context, view)), refused=state)
 
 
 async def _show_preview(context: TurnContext, view: IntegrationView, chosen: Chosen) -> None:

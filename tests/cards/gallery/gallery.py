@@ -237,9 +237,10 @@ def example(fault: Fault) -> SyncError:
 
 
 def _enabling(texts: Texts) -> Iterator[tuple[str, Card]]:
-    one, bens = integration(enabled=False), tuple(f"Ben Example {number}" for number in range(1, 26))
-    small = Preview(25, _people(2, "Ada Example"), _on_the_phone(1, "Ben Example"), bens)
-    large = Preview(14_000, _people(1_000, LONG), _on_the_phone(400, LONG), (LONG,) * 14_000)
+    one, bens = integration(enabled=False), tuple(f"Ben Example {number}" for number in range(1, 14_001))
+    small = Preview(25, _people(2, "Ada Example"), _on_the_phone(1, "Ben Example"), bens[:25])
+    large = Preview(14_000, _people(1_000, "Ada Example"), _on_the_phone(400, "Ben Example"), bens)
+    worst = Preview(14_000, _people(1_000, LONG), _on_the_phone(400, LONG), (LONG,) * 14_000)
     yield "preview", preview.preview_card(texts, one, small, wizard=True)
     yield "preview_everybody", preview.preview_card(texts, one, Preview(25, (), ()))
     newest = replace(one, feature_version=3)
@@ -248,6 +249,7 @@ def _enabling(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "preview_expiry_read", preview.preview_card(texts, read, small, wizard=True)
     yield "preview_nobody", preview.preview_card(texts, one, Preview(0, (), ()))
     yield "preview_large_first", preview.preview_card(texts, one, large, wizard=True)
+    yield "preview_worst", preview.preview_card(texts, one, worst, wizard=True)
     yield "preview_large_middle", preview.preview_card(texts, one, large, page=50, wizard=True)
     yield "preview_large_last", preview.preview_card(texts, one, large, page=99)
     yield (

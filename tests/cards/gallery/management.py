@@ -16,12 +16,13 @@ from bot.cards.presence import further, mapping, messages, schedule
 from bot.cards.presence.typed_hours import DAYS, HOLIDAYS, MAX_TYPED_DAY, PRESET, schedule_of, typed_of
 from bot.cards.presence.typed_hours import ZONE as ZONE_FIELD
 from bot.cards.validation import failed_check
+from bot.chat.exports.csv_lines import csv_line
 from bot.languages import Texts
 from storage.queries.monitors import MAX_MONITORS, OpenTask
 from storage.tables.history import HistoryEntry
 from storage.tables.rotations import Monitor
 from sync.domain.errors import CredentialsWrong, Fault
-from sync.domain.model import BOT, Concerned, FurtherMapping, IntegrationView, Replay, Replayed
+from sync.domain.model import BOT, Concerned, FurtherMapping, IntegrationView, Replay, Replayed, Rule, RuleKind
 from sync.domain.presence import BUSY_LINES, LineState, Presence
 from sync.domain.schedule import WEEKS, Period, Preset, Schedule
 from sync.integrations.mapping_editor import SHOWN
@@ -80,39 +81,46 @@ def _mapping(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     defaults, quiet = chosen_by({}), {**chosen_by({}), **QUIET}
     busy, silent = Presence.IN_A_CALL, Presence.PRESENTING
     first = [Concerned(name, LineState.ON_CALL, busy, silent) for name in ("Ana Lima", "Rui Melo")]
+    talking, ringing = {LineState.ON_CALL: silent, LineState.IN_CONFERENCE: None}, {LineState.RINGING: busy}
+    other = {**defaults, **talking, **ringing}
     most = [Concerned(LONG, LineState.IN_CONFERENCE, Presence.IN_A_CONFERENCE_CALL, None)] * SHOWN
     on = replace(one, enabled=True)
     yield "mapping", mapping.form(texts, on, defaults)
     yield "mapping_quiet", mapping.form(texts, on, quiet, mapping.Preview(2, first))
-    yield "mapping_most", mapping.form(texts, replace(on, name=LONG), quiet, mapping.Preview(14_000, most))
+    yield "mapping_most", mapping.form(texts, replace(on, name=LONG), other, mapping.Preview(14_000, most))
     yield "mapping_nobody", mapping.form(texts, on, quiet, mapping.Preview(0, []))
     yield "mapping_off", mapping.form(texts, replace(one, enabled=False), quiet, mapping.Preview(0, []))
     yield "mapping_saved", mapping.form(texts, on, quiet, said=texts.plural("mapping.saved", 2))
-    some = tuple(FurtherMapping(name[:32], name) for name in ("Reception", "Board", LONG))
+    names = ("Reception", "Board", "Customer service of the northern branch offices", "Sales", "Purchasing")
+    more = ("Accounting", "Legal", "Facilities", "Warehouse and dispatch", "Interns")
+    rules = (Rule(RuleKind.GROUP, GUID, "Sales"),)
+    ten = tuple(FurtherMapping(name, name, rules=rules if name == "Sales" else ()) for name in (*names, *more))
+    some = ten[:3]
     several = replace(on, further=some)
     yield "mapping_some", further.listed(texts, several, {"Reception": 3, "Board": 1})
-    full = replace(on, further=some * 3 + some[:1])
-    yield "mapping_full", further.listed(texts, full, {}, refused="too_many")
+    full = replace(on, further=ten)
+    yield "mapping_full", further.listed(texts, full, {"Reception": 3, "Sales": 12}, refused="too_many")
     yield "mapping_added", further.listed(texts, several, {}, said=texts("further.added", name="Board"))
     yield "mapping_further", mapping.form(texts, on, quiet, further=some[0])
-    kinds = [(Presence.IN_A_CALL, None), (None, Presence.PRESENTING), (Presence.IN_A_CALL, Presence.PRESENTING)]
+    kinds = [(Presence.IN_A_CONFERENCE_CALL, None), (None, busy), (busy, silent)]
     figures = ((2460, 14), (300, 2), (7200, 9))
     totals = tuple(Replayed(*kind, *figure) for kind, figure in zip(kinds, figures, strict=True))
     whose = zip(kinds, ((1200, "Ana Exemplo"), (240, "Rui Exemplo"), (1800, "Eva Exemplo")), strict=True)
     named = tuple(Replayed(*kind, seconds, name=name) for kind, (seconds, name) in whose)
     replay = Replay(date(2026, 11, 21), totals, named)
-    yield "mapping_replayed", mapping.form(texts, on, quiet, mapping.Preview(2, first, replay))
+    yield "mapping_replayed", mapping.form(texts, on, other, mapping.Preview(2, first, replay))
+    longest = FurtherMapping("longest", LONG, rules=rules)
     worst = replace(replay, first=tuple(replace(each, name=LONG) for each in (*named, *named[:2])), is_today=True)
     yield (
         "mapping_replayed_worst",
-        mapping.form(texts, on, quiet, mapping.Preview(14_000, most, worst), further=some[2]),
+        mapping.form(texts, on, other, mapping.Preview(14_000, most, worst), further=longest),
     )
     nothing = mapping.Preview(0, [], Replay(date(2026, 11, 21)))
     yield "mapping_replayed_nothing", mapping.form(texts, on, quiet, nothing)
     resting = {LineState.IDLE: busy, LineState.ON_HOLD: None, LineState.DO_NOT_DISTURB: Leave.ALONE}
     free = [Concerned(name, LineState.IDLE, None, busy) for name in ("Ana Lima", "Rui Melo")]
     yield "mapping_more", mapping.form(texts, on, {**defaults, **resting}, mapping.Preview(2, free))
-    yield "mapping_refused", mapping.form(texts, on, defaults, is_refused=True)
+    yield "mapping_refused", mapping.form(texts, on, defaults, refused=LineState.RINGING)
 
 
 def _schedule(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
@@ -169,7 +177,9 @@ def _history(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     link = Link(texts("export.download"), f"https://bot.example/exports/{'x' * 400}")
     yield "export", history.export_card(texts, 12, link)
     yield "export_no_link", history.export_card(texts, 0, None)
-    yield "export_text", history.export_text(texts, ["a,b,c", f"1,2,{LONG}"], 1, 0)
+    cells = (history.columns(texts), *(history.line(texts, entry) for entry in few))
+    lines = [csv_line(each, texts.language).rstrip() for each in cells]
+    yield "export_text", history.export_text(texts, lines, 2, 0)
     yield "export_text_worst", history.export_text(texts, [LONG] * (history.LINES + 1), 9_999, 40)
 
 

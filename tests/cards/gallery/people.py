@@ -52,6 +52,26 @@ SENT = (
 )
 
 
+FAULTS = (
+    (LineFault.FORMULA, "Sofia Exemplo", "=B7"),
+    (LineFault.TOO_MANY_CELLS, "Rui Exemplo", ""),
+    (LineFault.NOT_YES_OR_NO, "Ana Exemplo", "maybe"),
+    (LineFault.NOBODY, "", ""),
+    (LineFault.UNKNOWN, "zacarias@contoso.example", ""),
+    (LineFault.AMBIGUOUS, "Bea Exemplo", ""),
+    (LineFault.DUPLICATE, "Ivo Exemplo", "3"),
+    (LineFault.CONTRADICTORY, "Lia Exemplo", "5"),
+    (LineFault.NOT_READ, "Gil Exemplo", "gil@contoso.example"),
+    (LineFault.NOT_FOUND, "Eva Exemplo", "eva@contoso.example"),
+    (LineFault.SEVERAL_ACCOUNTS, "Ana Lima", "sales@contoso.example"),
+    (LineFault.GUEST, "Rui Melo", "rui@partner.example"),
+    (LineFault.DISABLED, "Tomás Reis", "tomas@contoso.example"),
+    (LineFault.TAKEN, "Marta Reis", "Marta Melo"),
+    (LineFault.GIVEN_TWICE, "Nuno Melo", "7"),
+)
+"""What is wrong with a line, whom it names, and the cell, the account, the other person or the other line."""
+
+
 def line(name: str = "Sofia Exemplo", **values: object) -> PersonLine:
     given: dict[str, object] = {
         "id": "p" * 32,
@@ -98,11 +118,11 @@ def _lists(texts: Texts, one: IntegrationView, why_typed: str) -> Iterator[tuple
     ]
     yield "people_which_integration", listing.which(texts, Found(tuple(two)), "ana exemplo", "why.show", why_typed)
     yield "people_nearest", listing.which(texts, Found(nearest=few[:3]), "Sofja", "why.show", why_typed)
-    yield "people_none", listing.which(texts, Found(), LONG, "why.show", why_typed)
+    yield "people_none", listing.which(texts, Found(), "Zacarias Exemplo", "why.show", why_typed)
     yield "people_short", listing.which(texts, Found(is_short=True), "", "why.show", why_typed)
     link = Link(texts("export.download"), f"https://bot.example/exports/{'x' * 400}")
     yield "people_export", exports.people_card(texts, one, link)
-    yield "people_export_no_link", exports.people_card(texts, replace(one, name=LONG), None)
+    yield "people_export_no_link", exports.people_card(texts, one, None)
     yield "diagnostics", exports.diagnostics_card(texts, replace(link, label=texts("diagnostics.download")))
     yield "diagnostics_no_link", exports.diagnostics_card(texts, None)
     yield "people_gone", listing.gone(texts)
@@ -112,12 +132,12 @@ def _cards(texts: Texts) -> Iterator[tuple[str, Card]]:
     devices = (
         Device("2001", own=True, calls=("connected", "held"), heard_at=NOW - timedelta(minutes=3)),
         Device("soft-2001", own=False, do_not_disturb=True, heard_at=NOW - timedelta(hours=5)),
-        Device("99", own=False),
+        Device("99", own=False, heard_at=NOW - timedelta(days=2)),
     )
     until = NOW + timedelta(hours=3)
     full = PersonCard(line(), devices, SENT, NOW, NOW - timedelta(minutes=3), until, Shown("Busy", "InACall"))
     closed = PersonCard(line(desired=None, shown=None), devices, SENT, NOW, closed_until=NOW + timedelta(hours=21))
-    closed = replace(closed, sent=SENT[2:])
+    closed = replace(closed, sent=SENT[2:], read=Shown("Away", "Away"))
     yield "person", person.person_card(texts, full, NOW, "Europe/Lisbon")
     of_porto = line(integration="Porto Office")
     yield "person_integration", person.person_card(texts, replace(full, line=of_porto), NOW, "Europe/Lisbon")
@@ -134,16 +154,20 @@ def _cards(texts: Texts) -> Iterator[tuple[str, Card]]:
     )
     yield "person_closed", person.person_card(texts, closed, NOW, "UTC", "include")
     out = replace(full, line=line(excluded=True, desired=None), read=None)
-    yield "person_disabled", person.person_card(texts, replace(full, is_enabled=False), NOW, "UTC", "resend")
+    unknown = line(line=LineState.UNKNOWN, desired=None, shown=None)
+    off = replace(full, line=unknown, devices=forgotten.devices, applied_at=None, sent=SENT[2:], is_enabled=False)
+    off = replace(off, read=Shown("Available", "Available"))
+    yield "person_disabled", person.person_card(texts, off, NOW, "UTC", "resend")
     yield "person_excluded", person.person_card(texts, out, NOW, "UTC", "exclude")
     by_hand = line(by_hand=True, changed_by="Ana Lima", changed_at=NOW - timedelta(days=3))
     done = replace(full, line=by_hand, sent=SENT[:1])
     yield "person_meanwhile", person.person_card(texts, done, NOW, "UTC", meanwhile="Ana Lima")
     worst = line(LONG, address=LONG, left_out=Unmatched.AMBIGUOUS, is_matched=False, extension=LONG[:20])
     worst = replace(worst, desired=None, shown=None)
-    last = replace(full, line=worst, devices=devices * 8, read=None, applied_at=None, sent=SENT[2:])
+    many = tuple(replace(devices[1], extension=f"{LONG[:30]}{at}") for at in range(20))
+    last = replace(full, line=worst, devices=devices + many, read=None, applied_at=None, sent=SENT[2:])
     yield "person_worst", person.person_card(texts, last, NOW, "UTC")
-    hidden = replace(out, line=line(opted_out=True, desired=None, shown=None), sent=SENT[2:], applied_at=None)
+    hidden = replace(closed, line=line(opted_out=True, desired=None, shown=None), closed_until=None)
     yield "person_opted_out", person.person_card(texts, hidden, NOW, "UTC")
     some = tuple(FurtherMapping(name, name) for name in ("Reception", "Board"))
     mapped = replace(full, line=line(mapping="Board", chosen_mapping="Board"), further=some)
@@ -174,19 +198,21 @@ def _imports(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     yield "import_changed", importing.preview(texts, replace(view, changed=changed))
     yield "import_nothing", importing.preview(texts, replace(view, figures=Figures(unchanged=3), lines=()))
     yield "import_done", importing.preview(texts, replace(view, is_done=True, lines=()))
-    faults = [ImportLine(at, "p", "Sofia Exemplo", fault=one, detail="7") for at, one in enumerate(LineFault, 2)]
+    faults = [ImportLine(at, name=name, fault=one, detail=said) for at, (one, name, said) in enumerate(FAULTS, 22)]
     faulty = replace(view, figures=Figures(faulty=len(faults)))
     yield (
         "import_faulty",
         importing.preview(texts, replace(faulty, lines=faults[:10], has_after=True)),
     )
-    view_pasted = replace(view, figures=Figures(faulty=1), lines=faults[:1])
-    yield "import_pasted", importing.preview(texts, view_pasted, "Name;Excluded\nÃ;=1\n" * 200)
+    view_pasted = replace(view, figures=Figures(faulty=1), lines=[replace(faults[0], number=2)])
+    yield "import_pasted", importing.preview(texts, view_pasted, "Name;Excluded\nSofia Exemplo;=B7\n")
     yield (
         "import_faulty_more",
         importing.preview(texts, replace(faulty, lines=faults[10:], has_before=True)),
     )
-    worst = [ImportLine(10**5, "p", LONG, 0, excluded=True, match=Matched.MATCH, account=LONG)] * 10
+    worst = [
+        ImportLine(99_990 + at, "p", LONG, 0, excluded=True, match=Matched.MATCH, account=LONG) for at in range(10)
+    ]
     names = [Changed(LONG, LONG)] * 200
     totals = Figures(excluded=100, matched=100, unchanged=84)
     long = replace(view, file=LONG, lines=worst, changed=names, has_before=True, has_after=True, figures=totals)

@@ -43,7 +43,11 @@ SOME = Scope(
         Rule(RuleKind.GROUP, GROUP, "Vendas & Marketing"),
     ),
 )
-PEOPLE = tuple(Someone(f"p{n}", f"Pessoa {n} Exemplo", f"2{n:02}") for n in range(10))
+NAMES = ("Ana Lima", "Bea Costa", "Eva Reis", "Gil Pinto", "Ivo Nunes", "Lia Matos", "Marta Dias", "Nuno Alves")
+PEOPLE = tuple(Someone(f"p{n}", name, f"2{n:02}") for n, name in enumerate((*NAMES, "Rui Melo", "Tomás Vaz")))
+COMING = PEOPLE[:5]
+GOING = tuple(replace(each, extension=f"4{n:02}") for n, each in enumerate(PEOPLE[5:]))
+"""Whom the rules select, and whom not."""
 
 
 def samples(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
@@ -65,7 +69,7 @@ def _errors(texts: Texts) -> list[FormError]:
     refused = [
         RuleRefused(RuleFault.EXTENSIONS_BACKWARDS, RuleKind.EXTENSIONS, "299-200"),
         RuleRefused(RuleFault.ADDRESS_EMPTY, RuleKind.ADDRESS, "*"),
-        RuleRefused(RuleFault.SITE_UNKNOWN, RuleKind.SITE, LONG),
+        RuleRefused(RuleFault.SITE_UNKNOWN, RuleKind.SITE, "s9"),
     ]
     missing = CredentialsWrong(Fault.GRAPH_FORBIDDEN, status=403)
     link = Link(texts("link.permissions"), "https://portal.azure.com/")
@@ -74,14 +78,16 @@ def _errors(texts: Texts) -> list[FormError]:
 
 
 def _dry_runs(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
-    changes = Changes(12, 31_204, 42, PEOPLE[:5], PEOPLE[5:])
+    changes = Changes(12, 19, 42, COMING, GOING)
     yield "scope_dry_run", cards.dry_run(texts, one, SOME, changes, SITES)
+    most = replace(changes, go=31_204)
+    yield "scope_dry_run_most", cards.dry_run(texts, one, SOME, most, SITES)
     yield "scope_dry_run_nobody", cards.dry_run(texts, one, Scope(may_opt_out=False), Changes(0, 0, 141))
-    yield "scope_page", cards.side_page(texts, one, SOME, Side.GO, PEOPLE, has_more=True)
+    yield "scope_page", cards.side_page(texts, one, SOME, Side.GO, GOING * 2, has_more=True)
     groups = tuple(Rule(RuleKind.GROUP, f"{GROUP[:-2]}{n:02}", LONG[:120]) for n in range(MAX_RULES))
     worst = Scope(ScopeMode.EXCEPT, groups, may_opt_out=False)
     people = tuple(Someone(f"p{n}", LONG, LONG[:20]) for n in range(10))
-    big = Changes(100_000, 100_000, 100_000, people[:5], people[5:])
+    big = Changes(40_000, 59_000, 41_000, people[:5], people[5:])
     yield "scope_worst", cards.dry_run(texts, replace(one, name=LONG), worst, big)
     view = ScopeView(worst, 2, 100_000, tuple(Site(f"s{n}", 999, LONG) for n in range(10)))
     yield "scope_form_worst", cards.form(texts, replace(one, name=LONG), view, Typed.of(worst))
@@ -89,23 +95,24 @@ def _dry_runs(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
 
 def _rules(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     """A mapping for some people: whom it selects."""
-    some = tuple(FurtherMapping(name[:32], name[:60], rules=SOME.rules) for name in ("Reception", "Board", LONG))
-    of = Subject(replace(one, further=some, enabled=True), some[1])
+    reception = FurtherMapping("Reception", "Reception", rules=(Rule(RuleKind.EXTENSIONS, "100-102"),))
+    some = (reception, FurtherMapping("Board", "Board", rules=SOME.rules))
+    of = Subject(replace(one, further=some), some[1])
     found, typed = ScopeView(SOME, 2, 42, SITES), Typed.of_rules(SOME.rules)
     yield "mapping_rules", rules.form(texts, of, found, typed, 2)
     refused = Typed(extensions="299-200", addresses="*", sites="s9", groups="Nobody")
     yield "mapping_rules_refused", rules.form(texts, of, found, refused, 1, _errors(texts))
     concerned = tuple(
-        Concerned(each.name, LineState.ON_CALL, Presence.IN_A_CALL, Presence.PRESENTING) for each in PEOPLE[:5]
+        Concerned(each.name, LineState.ON_CALL, Presence.IN_A_CALL, Presence.PRESENTING) for each in COMING
     )
-    trial = RulesTrial(Changes(12, 31_204, 42, PEOPLE[:5], PEOPLE[5:]), 5, concerned)
+    trial = RulesTrial(Changes(12, 19, 42, COMING, GOING), 5, concerned)
     wanted = WantedRules("Board", SOME.rules, 1)
     yield "mapping_rules_dry_run", rules.dry_run(texts, of, wanted, trial, found)
     nobody = RulesTrial(Changes(0, 0, 0), 0)
     yield "mapping_rules_nobody", rules.dry_run(texts, of, replace(wanted, rules=()), nobody, found)
     yield "mapping_rules_page", rules.page(texts, of, wanted, Side.COME, PEOPLE, has_more=True)
-    yield "mapping_some_rules", further.listed(texts, of.view, {"Reception": 3, "Board": 31_204})
+    yield "mapping_some_rules", further.listed(texts, of.view, {"Reception": 3, "Board": 42})
     groups = tuple(Rule(RuleKind.GROUP, f"{GROUP[:-2]}{n:02}", LONG[:120]) for n in range(MAX_RULES))
-    big = Changes(100_000, 100_000, 100_000, PEOPLE[:5], PEOPLE[5:])
-    worst = RulesTrial(big, 100_000, tuple(replace(each, name=LONG) for each in concerned))
+    big = Changes(40_000, 59_000, 41_000, COMING, GOING)
+    worst = RulesTrial(big, 99_000, tuple(replace(each, name=LONG) for each in concerned))
     yield "mapping_rules_worst", rules.dry_run(texts, of, replace(wanted, rules=groups), worst, found)

@@ -367,7 +367,10 @@ async def admins_remove(scene: Scene) -> dict[str, Any]:
 
 
 async def of_sofia(scene: Scene, verb: str) -> dict[str, Any]:
-    """What the button of this verb sends for a person of the integration: it is pressed on their card."""
+    """What the button of this verb sends for a person of the integration: it is pressed on their card.
+
+    It has no *Show again now* and *Clear* here, as presence sync is disabled: their data are those of *Exclude*.
+    """
     sofia = stored_person(
         uuid4().hex,
         integration_id=scene.view.id,
@@ -378,7 +381,8 @@ async def of_sofia(scene: Scene, verb: str) -> dict[str, Any]:
     await scene.store(sofia)
     via = ("person.match",) if verb in ("person.save_match", "person.unmatch") else ()
     typed = {"principal_name": "emily.carter@valeverde.example"} if verb == "person.save_match" else {}
-    return await scene.offered(f"people {sofia.name}", verb, typed, via)
+    button = "person.exclude" if verb in ("person.resend", "person.clear") else verb
+    return await scene.offered(f"people {sofia.name}", button, typed, via)
 
 
 async def import_people(scene: Scene) -> dict[str, Any]:

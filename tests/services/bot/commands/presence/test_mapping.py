@@ -43,8 +43,10 @@ async def test_it_shows_mitels_defaults_first(talking: Chat, said: str) -> None:
 
 
 async def test_a_quiet_second_call_is_previewed_and_then_saved(talking: Chat) -> None:
-    card = await talking.press(await talking.say("mapping"), "mapping.quiet")
-    for said in ("Sofia", "In a call → Do not disturb", EN("mapping.quiet.why")):
+    form = await talking.say("mapping")
+    assert EN("mapping.quiet.why") in words(form)
+    card = await talking.press(form, "mapping.quiet")
+    for said in ("Sofia", "In a call → Do not disturb", EN("mapping.quiet.chosen")):
         assert said in words(card)
     assert (await mapping_of(talking), await desired(talking)) == ({}, Presence.IN_A_CALL)
     saved = await talking.press(card, "mapping.save")
@@ -76,7 +78,7 @@ async def test_states_that_few_change_are_saved_said_by_why_and_kept_in_the_hist
 
 async def test_a_free_phone_cannot_be_left_alone(talking: Chat) -> None:
     card = await talking.press(await talking.say("mapping"), "mapping.save", {"show_idle": "leave"})
-    assert EN("mapping.refused") in words(card)
+    assert EN("mapping.refused", state=EN("mapping.state.idle")) in words(card)
     assert await mapping_of(talking) == {}
 
 
@@ -84,7 +86,7 @@ async def test_a_free_phone_cannot_be_left_alone(talking: Chat) -> None:
 async def test_a_presence_that_cannot_be_chosen_is_refused(talking: Chat, value: str) -> None:
     for verb in ("mapping.save", "mapping.preview"):
         card = await talking.press(await talking.say("mapping"), verb, {"show_on_call": value})
-        assert EN("mapping.refused") in words(card)
+        assert EN("mapping.refused", state=EN("mapping.state.on_call")) in words(card)
     assert await mapping_of(talking) == {}
 
 
