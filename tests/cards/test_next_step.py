@@ -132,6 +132,32 @@ def test_a_refused_certificate_is_named_and_its_thumbprint_breaks(cards: Mapping
     assert " ".join(["ABABABAB"] * 5) in words(cards["certificate_file"])
 
 
+def test_a_certificate_that_azure_lacks_leads_there_and_can_be_checked(
+    cards: Mapping[str, Card],
+) -> None:
+    notice = cards[f"notice_{Fault.ENTRA_CERTIFICATE_UNKNOWN}"]
+    assert "/~/Credentials/appId/" in str(notice["actions"][0])
+    assert [one["verb"] for one in notice["actions"][1:3]] == ["test.run", "certificate.show"]
+
+
+def test_a_refusal_of_everyone_leads_to_where_licences_are(cards: Mapping[str, Card]) -> None:
+    assert "https://admin.microsoft.com" in str(cards[f"notice_{Fault.GRAPH_EVERYONE_REFUSED}"]["actions"])
+
+
+def test_a_reminder_names_what_it_is_about(cards: Mapping[str, Card]) -> None:
+    subject = TEXTS.plural("notice.expiry.soon", 7, what=TEXTS("notice.what.secret"))
+    assert subject in words(cards["notice_reminded"])
+    assert "Head office" in words(cards["notice_reminded"])
+
+
+def test_people_who_were_removed_are_counted_and_their_list_is_named(cards: Mapping[str, Card]) -> None:
+    assert "12 of 15 people are missing in Mitel CloudLink." in words(cards["notice_clear_lists"])
+
+
+def test_a_list_that_cannot_be_read_has_one_time(cards: Mapping[str, Card]) -> None:
+    assert words(cards["notice_directory"]).lower().count("since ") == 1
+
+
 def test_a_long_form_says_at_its_top_which_fields_have_a_message(cards: Mapping[str, Card]) -> None:
     """On a telephone the field is below the first screen, and a green box above it would say that all is well."""
     card = cards[f"fault_{Fault.ENTRA_SECRET_WRONG}"]
