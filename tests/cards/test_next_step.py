@@ -1,10 +1,12 @@
 """The main button of a card leads to what helps, and no card contradicts itself."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import pytest
 
 from bot.activity import Card
+from bot.cards.access import admins
 from bot.cards.health.expiry import RENEWED_DAYS, about_renewal
 from bot.cards.people.person import detail_words
 from bot.languages import Language, load_texts
@@ -142,6 +144,36 @@ def test_a_certificate_that_azure_lacks_leads_there_and_can_be_checked(
 
 def test_a_refusal_of_everyone_leads_to_where_licences_are(cards: Mapping[str, Card]) -> None:
     assert "https://admin.microsoft.com" in str(cards[f"notice_{Fault.GRAPH_EVERYONE_REFUSED}"]["actions"])
+
+
+def test_the_question_about_monitors_has_a_button_of_its_own(cards: Mapping[str, Card]) -> None:
+    """Those at the end of the card are about the list."""
+    card = cards["monitors"]
+    assert "monitors.ask" in buttons(card)
+    assert [one["verb"] for one in card["actions"]] == ["monitors.add", "monitors.remove", "monitors.secret"]
+
+
+def test_a_full_list_of_monitors_says_why_none_can_be_added(cards: Mapping[str, Card]) -> None:
+    assert TEXTS("monitors.full", most="50") in words(cards["monitors_most"])
+
+
+def test_no_service_is_said_to_work_while_nothing_can_be_stored(cards: Mapping[str, Card]) -> None:
+    assert TEXTS("health.working") in words(cards["status"])
+    assert TEXTS("health.working") not in words(cards["status_disk_full"])
+
+
+def test_an_expired_credential_is_the_first_news_of_a_report(cards: Mapping[str, Card]) -> None:
+    expired = TEXTS.plural("notice.expiry.past", 4, what=TEXTS("notice.what.certificate"))
+    assert expired in words({"body": cards["report_most"]["body"][1:2]})
+
+
+def test_expired_invitations_are_counted_apart(cards: Mapping[str, Card]) -> None:
+    assert "3 people have a role · 1 invitation expired" in words(cards["admins"])
+
+
+def test_owners_by_the_setting_who_are_not_listed_are_counted() -> None:
+    now = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+    assert "and 30 more" in words(admins.listed(TEXTS, ["Ana Martins"] * 40, [], 0, now))
 
 
 def test_a_reminder_names_what_it_is_about(cards: Mapping[str, Card]) -> None:
