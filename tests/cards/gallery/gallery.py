@@ -228,8 +228,9 @@ def _faults(texts: Texts) -> Iterator[tuple[str, Card]]:
 def example(fault: Fault) -> SyncError:
     """An error of a service, with all the context it can have."""
     if fault in OUTAGES or fault.value.endswith("list_too_long"):
+        status = 400 if fault is Fault.GRAPH_REFUSED else 503
         return ServiceUnavailable(
-            fault, 30.0, status=503, error="UnknownError", address="https://bot.contoso.example"
+            fault, 30.0, status=status, error="BadRequest", address="https://bot.contoso.example"
         )
     context: dict[Fault, dict[str, str | int]] = {
         Fault.GRAPH_CONSENT_MISSING: {"permissions": "User.Read.All, Presence.ReadWrite.All"},

@@ -166,8 +166,8 @@ def _problem(fault: Fault) -> dict[str, Any]:
         "permissions": "User.Read.All, Presence.ReadWrite.All",
         "code": "403 Forbidden" if fault is Fault.GRAPH_EVERYONE_REFUSED else 7000215,
         "address": ADDRESS,
-        "status": 503,
-        "error": "UnknownError",
+        "status": 400 if fault is Fault.GRAPH_REFUSED else 503,
+        "error": "BadRequest",
     }
     if fault in (Fault.ENTRA_CERTIFICATE_UNKNOWN, Fault.ENTRA_CERTIFICATE_EXPIRED):
         context["thumbprint"] = "ABABABAB"
