@@ -1,5 +1,6 @@
 """What all tests have; what is slow to import is imported by the fixture that needs it."""
 
+import asyncio
 import gc
 import os
 import sys
@@ -7,6 +8,7 @@ from collections.abc import Generator
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -112,14 +114,24 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """With the last lines of the logs that a failed test's processes wrote."""
+    """With where tasks waited when time was over, and the last lines of the logs of a failed test's processes."""
     report = yield
     folder = item.funcargs.get("tmp_path")
+    if report.failed and "from pytest-timeout" in report.longreprtext:
+        report.sections.append(("unfinished tasks", _unfinished_tasks()))
     if report.failed and isinstance(folder, Path):
         for log in sorted(folder.glob("**/logs/*.log")):
             lines = log.read_text("utf-8", "replace").splitlines()
             report.sections.append((log.name, "\n".join(lines[-LOG_LINES:])))
     return report
+
+
+def _unfinished_tasks() -> str:
+    text = StringIO()
+    for found in gc.get_objects():
+        if isinstance(found, asyncio.Task) and not found.done():
+            found.print_stack(file=text)
+    return text.getvalue()
 
 
 def pytest_sessionfinish() -> None:

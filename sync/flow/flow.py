@@ -45,9 +45,6 @@ MAX_TENANTS = 100_000
 ROUNDS_OF_A_TENANT = 4
 """Rounds of a tenant that are under way at the same time: a slow one delays no other tenant."""
 
-SLOWER = 1.5
-"""Ticks on PostgreSQL are so much rarer: each costs more, and a change takes one in two processes."""
-
 TICKS = 4
 """At the same time, on PostgreSQL; SQLite has one writer."""
 
@@ -74,7 +71,7 @@ class Flow:
         self._lanes: defaultdict[str, Lane] = defaultdict(Lane)
         self._under_way: Counter[str] = Counter()
         self._tenants: dict[str, str] = {}
-        self._pace = Pace(1 if context.database.is_sqlite else SLOWER)
+        self._pace = Pace()
         self._arrived = asyncio.Event()
         self._ticking: asyncio.Task[None] | None = None
         self._ticks: set[asyncio.Task[None]] = set()

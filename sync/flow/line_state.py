@@ -192,7 +192,7 @@ class Reading:
 
     def _age(self, heard_at: datetime | None) -> timedelta:
         """How long before we asked something was heard; as long as can be when our clock was set back since."""
-        if heard_at is None or heard_at > self.now + FUTURE:
+        if heard_at is None or heard_at > self.now + SETTLING:
             return timedelta.max
         return self.asked_at - heard_at
 

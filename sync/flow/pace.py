@@ -2,8 +2,11 @@
 
 from collections.abc import Collection
 
-PACE = 0.02
-"""Seconds from the start of a tenant's tick to its next, at least: the busier it is, the more one does together."""
+PACE = 0.04
+"""Seconds from the start of a tenant's tick to its next, at least: the busier it is, the more one does together.
+
+Nobody sees such a delay, and a change costs a quarter less than with ticks twice as often (docs/performance.md).
+"""
 
 AGAIN = (0.004, 0.02)
 """Seconds, from and until, after which what was locked is tried again. At random: two processes of the same pace
@@ -11,17 +14,16 @@ would meet at each tick."""
 
 
 class Pace:
-    """It is ``times`` as long as ``PACE``. Times are those of the loop. Who may have a tick is not remembered."""
+    """Times are those of the loop. Who may have a tick is not remembered."""
 
-    def __init__(self, times: float) -> None:
-        self._times = times
+    def __init__(self) -> None:
         self._next: dict[str, float] = {}
 
     def take(self, tenants: Collection[str], now: float) -> set[str]:
         """Those of the tenants that may have a tick now; it is counted."""
         self._next = {tenant: at for tenant, at in self._next.items() if at > now}
         ready = set(tenants) - self._next.keys()
-        self._next.update(dict.fromkeys(ready, now + self._times * PACE))
+        self._next.update(dict.fromkeys(ready, now + PACE))
         return ready
 
     def try_again(self, tenant: str, at: float) -> None:

@@ -20,7 +20,6 @@ from sync.credentials.store import CredentialStore
 from sync.domain.changes import Done, Outcome, Refused, SetPresence
 from sync.domain.errors import CredentialsWrong
 from sync.domain.phone_events import CallState, Event, LineSnapshot
-from sync.domain.presence import Presence
 from sync.domain.reports import Figure
 from sync.flow.line_state import Verdict
 from sync.flow.lines import Lines, Poll, Report, Written, call_ids, rows_of
@@ -29,7 +28,7 @@ from sync.presence import plan
 from sync.presence.mapping import begins_call, overrides_for
 from sync.presence.outcomes import Outcomes, PendingChange
 from sync.presence.sent_changes import entry, repeated
-from sync.presence.shared_sessions import wishes
+from sync.presence.shared_sessions import LeftSession, wishes
 from sync.problems import health
 from sync.scheduling import freshness
 from sync.teams.quota import QuotaLedger
@@ -222,7 +221,8 @@ class Tick:
             self._judge(row, returned)
         retry_at, done_at = returned.retry_at if is_current else now, plan.done_at(sent.selected_at, now)
         applying = Outcomes(row, retry_at, done_at, now, self._rules.random)
-        others = self._wishes(row, {each.change.user_id for each in sent.changes})
+        sharing = self._sharing_people(row, {each.change.user_id for each in sent.changes})
+        others = wishes(sharing, self._others(row), now)
         for pending, outcome in zip(sent.changes, returned.outcomes, strict=True):
             person = self._people.rows.get(pending.person_id)
             latency, is_call = None, False
@@ -231,6 +231,10 @@ class Tick:
                 before, overrides = pending.previous.applied, overrides_for(row, person.mapping)
                 is_call = begins_call(person.line, before, pending.shown, overrides)
                 applying.apply(person, pending, outcome, others.get(pending.change.user_id))
+                if isinstance(outcome, Done) and pending.shown != pending.wish:
+                    self._give(
+                        sharing, {pending.change.user_id: LeftSession(pending.shown, person.applied_until or now)}
+                    )
                 if person.due_at and person.due_at <= now:
                     self._done.due.add(key)
             if pending.is_visible(outcome):
@@ -338,10 +342,10 @@ class Tick:
         limit = min(left, work.room)
         due = self._people.add(queries.lock_due(self._transaction, key, work.sending, now, limit))
         users = {user for person in due for user in (person.applied_user_id, person.teams_user_id) if user}
-        choice = Choice(row, self._wishes(row, users), now, self._rules.random)
+        sharing_people = self._sharing_people(row, users)
+        choice = Choice(row, wishes(sharing_people, self._others(row), now), now, self._rules.random)
         chosen = choice.prepare(due)
-        for other in self._people.add(queries.of_teams_users(self._transaction, self._others(row), choice.left)):
-            choice.left[other.teams_user_id or ""].give_to(other, now)
+        self._give(sharing_people, choice.left)
         self._rules.quota.reserve(row, len(chosen), now)
         has_messages = any(person.status_due_at and person.status_due_at <= now for person in due)
         self._done.rounds[key] = Round(app, chosen, len(due) == limit, None, has_messages, now)
@@ -349,11 +353,18 @@ class Tick:
     def _is_blocked(self, key: str) -> bool:
         return any(name == key and lasting and service in health.TEAMS for name, service, lasting in self._problems)
 
-    def _wishes(self, row: IntegrationRow, users: Collection[str]) -> Mapping[str, Presence]:
-        """What others who share the application wish for these Teams users."""
+    def _sharing_people(self, row: IntegrationRow, users: Collection[str]) -> list[PersonRow]:
+        """The people of others who share the application, for these Teams users."""
         others = self._others(row)
-        found = queries.of_teams_users(self._transaction, others, users) if others and users else []
-        return wishes(found, others, self._done.now)
+        return self._people.add(
+            queries.of_teams_users(self._transaction, others, users) if others and users else []
+        )
+
+    def _give(self, people: Iterable[PersonRow], left: Mapping[str, LeftSession]) -> None:
+        """Have those who share these sessions, by Teams user, answer for them: their wish is what is shown."""
+        for person in people:
+            if session := left.get(person.teams_user_id or ""):
+                session.give_to(person, self._done.now)
 
     def _others(self, row: IntegrationRow) -> Mapping[str, IntegrationRow]:
         """Those who share the application, and whose credentials are not refused."""

@@ -15,7 +15,7 @@ import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import Clock, Sleep
-from core.logging import describe_error
+from core.logging import describe_error, where
 from storage.database import Database
 from storage.queries.health import figures
 from storage.queries.people import effects
@@ -97,7 +97,7 @@ class Delays:
         try:
             await self.flush()
         except Exception as error:
-            log.warning("delays_not_stored", error=describe_error(error))
+            log.warning("delays_not_stored", error=describe_error(error), where=where(error.__traceback__))
 
 
 def slot_of(now: datetime) -> int:

@@ -33,8 +33,12 @@ class AppliedState:
     def of(cls, person: AnyPerson) -> "AppliedState":
         return cls(person.applied, person.applied_user_id, person.applied_at, person.applied_until)
 
+    def is_outdated(self, person: AnyPerson) -> bool:
+        """Whether another integration that shares the session has given it to the person meanwhile."""
+        return person.applied_at != self.at
+
     def restore(self, person: AnyPerson) -> None:
-        if person.applied_at == self.at:
+        if not self.is_outdated(person):
             person.applied, person.applied_user_id, person.applied_until = self.applied, self.user_id, self.until
 
 
@@ -91,7 +95,9 @@ class Outcomes:
         if isinstance(outcome, Done | Refused) and person.waiting_since == pending.since:
             person.waiting_since = None
         match outcome:
-            case Done() if pending.shown != strongest_of(pending.wish, other):
+            case Done() if pending.shown != strongest_of(pending.wish, other) or pending.previous.is_outdated(
+                person
+            ):
                 self._send_again(person, pending)
             case Done():
                 plan.mark_accepted(person, pending.change, self.done_at, self.now)

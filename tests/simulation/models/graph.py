@@ -278,9 +278,14 @@ class GraphClientModel:
 
     async def _read(self, user_ids: Sequence[str]) -> None:
         """One request; none for nobody."""
-        if user_ids:
+        if not user_ids:
+            return
+        try:
             await self._answer()
-            self.graph.count(1)
+        except ServiceUnavailable:
+            self.graph.read_refused_at = self.graph.world.time.seconds
+            raise
+        self.graph.count(1)
 
     async def organisation(self) -> str:
         await self._answer()
@@ -312,7 +317,7 @@ class GraphClientModel:
         graph.check(self.app)
         await asyncio.sleep(graph.world.dice("directory").uniform(0.02, 0.5))
         if graph.world.time.seconds < graph.down_until:
-            graph.failed_at = graph.read_refused_at = graph.world.time.seconds
+            graph.failed_at = graph.world.time.seconds
             raise ServiceUnavailable(Fault.GRAPH_UNREACHABLE, status=503)
         if graph.world.time.seconds < graph.refuses_until:
             graph.forbade_at = graph.world.time.seconds

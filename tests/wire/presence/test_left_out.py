@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.world.people import TeamsUser
 from storage.queries.people import people
 from sync.domain.model import Preview, Unmatched
 from sync.domain.people import Reason
-from tests.support.engines import TENANT, RunningEngine
+from tests.support.engines import ADMIN, TENANT, RunningEngine
 from tests.support.eventually import eventually
 from tests.support.presence import AVAILABLE, IN_A_CALL, answer_call, connected_engine
 from tests.support.services.sandboxes import SandboxHandle
@@ -56,6 +57,29 @@ async def test_everyone_is_shown_or_named_with_the_reason_and_the_counts_add_up(
         assert dict(status.not_shown)[Unmatched.SHARED_EXTENSION] == 2
         assert status.matched + sum(count for _, count in status.not_shown) == status.people == preview.people
         assert status.matched == preview.matched
+
+
+async def test_an_account_chosen_for_another_and_one_that_is_gone_are_named(tmp_path: Path) -> None:
+    async with connected_engine(tmp_path) as (sandbox, running):
+        people_by_name = {person.name: person for person in sandbox.world.saved.people}
+        teams = {user.name: user for user in sandbox.world.saved.teams}
+        ana, bruno = people_by_name["Ana Martins"], people_by_name["Bruno Carvalho"]
+        address, ana.address, bruno.address = ana.address, "", ""
+        await match(running)
+        await choose(running, "Sofia Marques", teams["Ana Martins"])
+        await choose(running, "Teresa Pinto", teams["Bruno Carvalho"])
+        ana.address, teams["Bruno Carvalho"].removed = address, True
+        expected = {"Ana Martins": Unmatched.TAKEN, "Teresa Pinto": Unmatched.CHOSEN_GONE}
+        assert reasons(await match(running)).items() >= expected.items()
+        assert (await reasons_by_why(running)).items() >= expected.items()
+
+
+async def choose(running: RunningEngine, name: str, user: TeamsUser) -> None:
+    """Match the person by hand."""
+    async with running.database.session() as session:
+        everyone = await people_of(session, await running.integration_id())
+    (one,) = [row for row in everyone if row.name == name]
+    await running.engine.people.match(TENANT, one.integration_id, one.id, one.choices, user.upn, ADMIN)
 
 
 async def reasons_by_why(running: RunningEngine) -> dict[str, Unmatched]:

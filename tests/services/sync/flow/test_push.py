@@ -485,6 +485,36 @@ async def test_a_session_left_for_a_wish_that_changes_before_it_is_sent_is_chang
         assert at.clients.graph.sent == [SetPresence("teams p1", CALL, 14400)]
 
 
+@pytest.mark.parametrize("is_in_flight", [False, True], ids=["not sent yet", "answered late"])
+async def test_what_another_integration_sent_for_a_wish_that_is_over_is_changed(
+    tmp_path: Path, is_in_flight: bool
+) -> None:
+    """p1 sends the conference that p2 wishes for a moment, before p2 or while its call is being sent."""
+    conference = Presence.IN_A_CONFERENCE_CALL
+    async with bench(tmp_path, calling()) as at:
+        await stored(at.database, with_secrets(integration(id="i2"), ENCRYPTION, client_secret_sealed=SECRET))
+        theirs = {"integration_id": "i2", "teams_user_id": "teams p1", "applied_user_id": "teams p1"}
+        row = shown("p2", due_at=None, **theirs)
+        await stored(
+            at.database, row if not is_in_flight else row.sqlmodel_update({"applied": None, "due_at": NOON})
+        )
+
+        async def send_theirs() -> None:
+            at.clients.graph.during_push = None
+            at.clock.advance(seconds=1)
+            await at.edit("p2", desired=conference)
+            assert await at.push() == [SetPresence("teams p1", conference, 14400)]
+            await at.edit("p2", desired=CALL)
+
+        if is_in_flight:
+            at.clients.graph.during_push = send_theirs
+        else:
+            await send_theirs()
+        await at.flow.push("i2")
+        assert at.clients.graph.sent[-1] == SetPresence("teams p1", CALL, 14400)
+        assert (await read_person(at.database, "p2")).applied == CALL
+
+
 async def test_every_application_has_its_own_quota(tmp_path: Path) -> None:
     async with bench(tmp_path, *(calling(f"p{n}") for n in range(9)), quota=10) as at:
         spent = [[int(NOON.timestamp()), 10]]

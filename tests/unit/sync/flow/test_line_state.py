@@ -262,6 +262,12 @@ def test_a_stored_time_from_the_future_holds_nothing_up() -> None:
     assert state_of(read(line, snapshot(0), set_back)) is LineState.IDLE
 
 
+def test_a_clock_set_back_by_little_does_not_hold_up_what_cloudlink_answers() -> None:
+    line = after(call(CallState.CONNECTED, 0))
+    assert state_of(read(line, snapshot(0), NOON - SETTLING - SECOND)) is LineState.IDLE
+    assert state_of(read(line, snapshot(0), NOON - SECOND)) is LineState.ON_CALL
+
+
 def test_a_call_missing_from_a_snapshot_has_ended() -> None:
     assert state_of(read(after(call(CallState.CONNECTED, 5)), snapshot(6))) is LineState.IDLE
 
