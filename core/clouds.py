@@ -10,12 +10,15 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """Addresses without a path; ``channel`` is who issues the tokens between Teams and bots."""
+    """Addresses without a path: ``admin`` of the Microsoft 365 admin center, ``channel`` of who issues the tokens
+    between Teams and bots.
+    """
 
     entra: str
     graph: str
     portal: str
     teams: str
+    admin: str
     channel: str
 
     @property
@@ -29,6 +32,7 @@ PUBLIC = Cloud(
     "https://graph.microsoft.com",
     "https://portal.azure.com",
     "https://teams.microsoft.com",
+    "https://admin.microsoft.com",
     "https://api.botframework.com",
 )
 GCC_HIGH = Cloud(
@@ -36,6 +40,7 @@ GCC_HIGH = Cloud(
     "https://graph.microsoft.us",
     "https://portal.azure.us",
     "https://gov.teams.microsoft.us",
+    "https://portal.office365.us",
     "https://api.botframework.us",
 )
 DOD = Cloud(
@@ -43,6 +48,7 @@ DOD = Cloud(
     "https://dod-graph.microsoft.us",
     GCC_HIGH.portal,
     "https://dod.teams.microsoft.us",
+    "https://portal.apps.mil",
     GCC_HIGH.channel,
 )
 CLOUDS = (PUBLIC, GCC_HIGH, DOD)

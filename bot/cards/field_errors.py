@@ -35,6 +35,7 @@ class Links:
 
     portal: str = "https://portal.azure.com"
     teams: str = "https://teams.microsoft.com"
+    admin_center: str = "https://admin.microsoft.com"
     service_health: str = "https://status.cloud.microsoft"
     error_codes: str = "https://login.microsoftonline.com/error"
     app_policies: str = (
@@ -85,7 +86,7 @@ class Links:
 
 def links_of(cloud: Cloud) -> Links:
     """The addresses of a cloud's portals."""
-    return Links(portal=cloud.portal, teams=cloud.teams)
+    return Links(portal=cloud.portal, teams=cloud.teams, admin_center=cloud.admin)
 
 
 FIELD_OF = {
@@ -189,6 +190,8 @@ def _general_link(error: SyncError, texts: Texts, links: Links) -> Link:
         return Link(texts("link.conditional_access"), links.conditional_access())
     if error.fault is Fault.ENTRA_OTHER_CLOUD:
         return Link(texts("link.national_clouds"), links.national_clouds)
+    if error.fault is Fault.GRAPH_EVERYONE_REFUSED:
+        return Link(texts("link.admin_center"), links.admin_center)
     code = error.context.get("code")
     if code and error.fault in _EXPLAINED:
         return Link(texts("link.error"), links.error(str(code)))

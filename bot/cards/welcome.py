@@ -113,7 +113,7 @@ def not_for_role(texts: Texts, role: Role, needed: Role, owners: Sequence[str]) 
     reason = texts("not_for_role.why", role=texts(f"role.{role}"), needed=texts(f"role.{needed}"))
     body = [header("🔒", title), text(reason)]
     if owners:
-        body.append(text(texts("refused.ask"), weight="Bolder"))
+        body.append(text(texts("not_for_role.ask"), weight="Bolder"))
         body.extend(row("👤", capped(name)) for name in owners)
     else:
         body.append(text(texts("refused.nobody_named")))

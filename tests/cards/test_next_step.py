@@ -1,10 +1,12 @@
 """The main button of a card leads to what helps, and no card contradicts itself."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import pytest
 
 from bot.activity import Card
+from bot.cards.access import admins
 from bot.cards.health.expiry import RENEWED_DAYS, about_renewal
 from bot.cards.people.person import detail_words
 from bot.languages import Language, load_texts
@@ -177,6 +179,62 @@ def test_a_refused_certificate_is_named_and_its_thumbprint_breaks(cards: Mapping
     for card in ("certificate_all", "certificate_upload_wrong", f"notice_{Fault.ENTRA_CERTIFICATE_UNKNOWN}"):
         assert tried in words(cards[card])
     assert " ".join(["ABABABAB"] * 5) in words(cards["certificate_file"])
+
+
+def test_a_certificate_that_azure_lacks_leads_there_and_can_be_checked(
+    cards: Mapping[str, Card],
+) -> None:
+    notice = cards[f"notice_{Fault.ENTRA_CERTIFICATE_UNKNOWN}"]
+    assert "/~/Credentials/appId/" in str(notice["actions"][0])
+    assert [one["verb"] for one in notice["actions"][1:3]] == ["test.run", "certificate.show"]
+
+
+def test_a_refusal_of_everyone_leads_to_where_licences_are(cards: Mapping[str, Card]) -> None:
+    assert "https://admin.microsoft.com" in str(cards[f"notice_{Fault.GRAPH_EVERYONE_REFUSED}"]["actions"])
+
+
+def test_the_question_about_monitors_has_a_button_of_its_own(cards: Mapping[str, Card]) -> None:
+    """Those at the end of the card are about the list."""
+    card = cards["monitors"]
+    assert "monitors.ask" in buttons(card)
+    assert [one["verb"] for one in card["actions"]] == ["monitors.add", "monitors.remove", "monitors.secret"]
+
+
+def test_a_full_list_of_monitors_says_why_none_can_be_added(cards: Mapping[str, Card]) -> None:
+    assert TEXTS("monitors.full", most="50") in words(cards["monitors_most"])
+
+
+def test_no_service_is_said_to_work_while_nothing_can_be_stored(cards: Mapping[str, Card]) -> None:
+    assert TEXTS("health.working") in words(cards["status"])
+    assert TEXTS("health.working") not in words(cards["status_disk_full"])
+
+
+def test_an_expired_credential_is_the_first_news_of_a_report(cards: Mapping[str, Card]) -> None:
+    expired = TEXTS.plural("notice.expiry.past", 4, what=TEXTS("notice.what.certificate"))
+    assert expired in words({"body": cards["report_most"]["body"][1:2]})
+
+
+def test_expired_invitations_are_counted_apart(cards: Mapping[str, Card]) -> None:
+    assert "3 people have a role · 1 invitation expired" in words(cards["admins"])
+
+
+def test_owners_by_the_setting_who_are_not_listed_are_counted() -> None:
+    now = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+    assert "and 30 more" in words(admins.listed(TEXTS, ["Ana Martins"] * 40, [], 0, now))
+
+
+def test_a_reminder_names_what_it_is_about(cards: Mapping[str, Card]) -> None:
+    subject = TEXTS.plural("notice.expiry.soon", 7, what=TEXTS("notice.what.secret"))
+    assert subject in words(cards["notice_reminded"])
+    assert "Head office" in words(cards["notice_reminded"])
+
+
+def test_people_who_were_removed_are_counted_and_their_list_is_named(cards: Mapping[str, Card]) -> None:
+    assert "12 of 15 people are missing in Mitel CloudLink." in words(cards["notice_clear_lists"])
+
+
+def test_a_list_that_cannot_be_read_has_one_time(cards: Mapping[str, Card]) -> None:
+    assert words(cards["notice_directory"]).lower().count("since ") == 1
 
 
 def test_a_long_form_says_at_its_top_which_fields_have_a_message(cards: Mapping[str, Card]) -> None:

@@ -71,12 +71,16 @@ def listed(
     title = texts("admins.title")
     void = [one for one in members if not one.user_object_id and is_expired_invitation(one.invited_at, now)]
     total = len(by_setting) + len(members) - len(void)
-    body: list[CardElement] = [header("👥", title, texts.plural("admins.count", total))]
+    count = texts.plural("admins.count", total)
+    count = f"{count} · {texts.plural('admins.count.void', len(void))}" if void else count
+    body: list[CardElement] = [header("👥", title, count)]
     if done:
         body.append(note("good", "✅", texts(done)))
     if not page:
         role = f"{texts('role.owner')} · {texts('admins.by_setting')}"
         body.extend(row(SYMBOLS[Role.OWNER], capped(name), role) for name in by_setting[:PAGE])
+        if by_setting[PAGE:]:
+            body.append(plain(texts.plural("alerts.more", len(by_setting) - PAGE), subtle=True))
     shown = members[page * PAGE : (page + 1) * PAGE]
     body.extend(row(SYMBOLS[Role(one.role)], name_of(one), _origin(texts, one, now)) for one in shown)
     pages = max(1, -(-len(members) // PAGE))
@@ -90,7 +94,7 @@ def listed(
 
 
 def _list_actions(texts: Texts, has_members: bool, page: int, pages: int) -> list[Action]:
-    actions: list[Action] = [button(texts("button.invite"), "admins.invite", style="positive")]
+    actions: list[Action] = [button(texts("admins.invite"), "admins.invite", style="positive")]
     if has_members:
         actions.append(button(texts("button.open"), "admins.open", inputs=True))
     if page:

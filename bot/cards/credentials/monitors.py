@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from microsoft_teams.cards.core import Action, CardElement, Choice, ChoiceSetInput, TextInput
+from microsoft_teams.cards.core import Action, ActionSet, CardElement, Choice, ChoiceSetInput, TextInput
 
 from bot.activity import Card
 from bot.cards.field_errors import FormError, Link
@@ -76,17 +76,30 @@ def list_card(
     body: list[CardElement] = [header("📡", title, capped(view.name)), text(texts("monitors.what"), subtle=True)]
     if listed.open_tasks:
         body.append(note("warning", "🔑", texts.plural("monitors.open", listed.open_tasks)))
-    elif listed.rotation_id and listed.monitors:
-        body.append(note("warning", "🔑", texts("monitors.unanswered")))
+    elif _is_asked(listed):
+        body += _question(texts, view, listed.rotation_id)
     if listed.monitors:
         body.append(_choices(texts, [(one.id, one.name) for one in listed.monitors], "monitors.listed"))
     else:
         body.append(text(texts("monitors.none")))
     if listed.free:
         body.append(_new_names(texts, typed, listed.max_typed))
+    else:
+        body.append(text(texts("monitors.full", most=texts.number(len(listed.monitors))), subtle=True))
     if form_error:
         body.append(error_note(form_error))
     return card(texts, title, body, _list_actions(texts, view, listed))
+
+
+def _is_asked(listed: MonitorList) -> bool:
+    return bool(listed.rotation_id and listed.monitors)
+
+
+def _question(texts: Texts, view: IntegrationView, rotation_id: str) -> list[CardElement]:
+    """The question after a rotation, with its own button: those of the card are about the list."""
+    data = {"integration": view.id, "rotation": rotation_id}
+    answer = button(texts("button.monitors_ask"), "monitors.ask", data, style="positive")
+    return [note("warning", "🔑", texts("monitors.unanswered")), ActionSet(actions=[answer], spacing="Small")]
 
 
 def _list_actions(texts: Texts, view: IntegrationView, listed: MonitorList) -> list[Action]:
@@ -94,11 +107,8 @@ def _list_actions(texts: Texts, view: IntegrationView, listed: MonitorList) -> l
     actions: list[Action] = []
     if listed.open_tasks:
         actions.append(button(texts("button.checklist"), "monitors.checklist", data, style="positive"))
-    elif listed.rotation_id and listed.monitors:
-        asked = {**data, "rotation": listed.rotation_id}
-        actions.append(button(texts("button.monitors_ask"), "monitors.ask", asked, style="positive"))
     if listed.free:
-        first: Literal["positive"] | None = None if actions else "positive"
+        first: Literal["positive"] | None = None if listed.open_tasks or _is_asked(listed) else "positive"
         actions.append(button(texts("button.monitors_add"), "monitors.add", data, style=first, inputs=True))
     if listed.monitors:
         actions.append(button(texts("button.monitors_remove"), "monitors.remove", data, inputs=True))
@@ -126,7 +136,8 @@ def other_secret(texts: Texts, view: IntegrationView) -> Card:
     """The answer: the monitors use another secret."""
     title = texts("monitors.other")
     actions = [button(texts("button.monitors"), "monitors.show", {"integration": view.id})]
-    return card(texts, title, [header("👍", title, capped(view.name))], actions)
+    body = [header("👍", title, capped(view.name)), text(texts("monitors.other.what"))]
+    return card(texts, title, body, actions)
 
 
 def checklist(
@@ -156,11 +167,9 @@ def checklist(
     data = {"integration": view.id}
     actions: list[Action] = []
     if still_open:
-        if own:
-            actions.append(button(texts("button.monitor_secret"), "monitors.secret", data, style="positive"))
-        actions.append(
-            button(texts("button.tick"), "monitors.tick", data, style=None if own else "positive", inputs=True)
-        )
+        marked = button(texts("button.tick"), "monitors.tick", data, style=None if own else "positive", inputs=True)
+        secret = button(texts("button.monitor_secret"), "monitors.secret", data, style="positive" if own else None)
+        actions += [secret, marked] if own else [marked, secret]
     actions.append(button(texts("button.monitors"), "monitors.show", data))
     return card(texts, title, body, actions)
 

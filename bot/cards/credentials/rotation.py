@@ -161,7 +161,7 @@ def _mark(number: int, place: int, *, is_finished: bool) -> str:
     """Done, under way, or still to do; of a finished rotation the old secret that was left."""
     if number < place:
         return "✅"
-    return "▫️" if number > place else "⚠️" if is_finished else "⏳"
+    return "⬜" if number > place else "⚠️" if is_finished else "⏳"
 
 
 def old_secret_left(

@@ -94,7 +94,7 @@ def _probe(texts: Texts, probe: Probe, form_error: FormError | None) -> list[Car
     key = f"probe.{probe.step}"
     name = texts(key) if key in texts.keys else capped(probe.step)
     took = texts.milliseconds(probe.seconds) if probe.tried else texts("probe.not_tried")
-    symbol = "▫️" if not probe.tried else "❌" if probe.error else "✅"
+    symbol = "⬜" if not probe.tried else "❌" if probe.error else "✅"
     why = texts("status.polling.no_url") if probe.step == WAY_IN and not probe.tried else ""
     outcome = row(symbol, name, f"{texts(f'service.{probe.service}')} · {took}", why)
     if form_error is None:

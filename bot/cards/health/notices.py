@@ -11,10 +11,10 @@ from bot.activity import Card
 from bot.cards.credentials.rotation import how_to_permit, old_secret_left, secrets_page
 from bot.cards.field_errors import FormError, Link, Links, form_error
 from bot.cards.health.expiry import about_renewal, expiry_form, renewal
-from bot.cards.health.own_problems import last_read, own_problem, service_name
+from bot.cards.health.own_problems import last_read, own_problem, service_name, what_is_wrong
 from bot.cards.health.remedies import CHANGES_CREDENTIAL, remedies
 from bot.cards.health.report import ReportView, digest_parts
-from bot.cards.parts import Style, button, capped, card, header, note, open_link, text
+from bot.cards.parts import Style, button, capped, card, header, note, open_link, plain, text
 from bot.languages import Texts
 from bot.languages.quiet_hours import local
 from sync.domain.errors import OUTAGES, CredentialsWrong, Fault, SyncError, error_from
@@ -183,7 +183,7 @@ def _status(texts: Texts, notice: NoticeView, *, is_first: bool = False) -> Acti
 
 def _own_problem(texts: Texts, notice: NoticeView, service: str, since: str, last: str) -> NoticeParts:
     title = texts(f"notice.problem.{service}")
-    box = own_problem(texts, service, notice.facts.get("context", {}), since, last)
+    box = own_problem(texts, service, notice.facts.get("context", {}), "" if last else since, last)
     data = {"integration": notice.integration.id}
     first = FIRST.get(service)
     remedy = [button(texts(first[0]), first[1], data, style="positive")] if first else []
@@ -211,7 +211,8 @@ def _clear(texts: Texts, notice: NoticeView, _now: datetime) -> NoticeParts:
     key = f"notice.clear.{service}" if service in OWN else _cleared(notice)
     if facts.get("context", {}).get("believed"):
         title = texts("notice.clear.lists.believed")
-        box = note("accent", "ℹ️", texts("notice.clear.lists.believed.what"))
+        missing = what_is_wrong(texts, service, facts["context"])
+        box = note("accent", "ℹ️", missing, texts("notice.clear.lists.believed.what"))
     else:
         title = texts(key, service=service_name(texts, service))
         box = note("good", "✅", texts("notice.clear.after", span=span))
@@ -290,8 +291,13 @@ def can_wait(topic: str, facts: Mapping[str, Any], today: date) -> bool:
     return topic != EXPIRY or facts.get("expires_on") != today.isoformat()
 
 
-def reminded(texts: Texts, day: date) -> Card:
+def reminded(texts: Texts, notice: NoticeView, day: date, now: datetime) -> Card:
     """Replaces a notice that is postponed until tomorrow."""
     title = texts("notice.reminded")
-    body = [header("🔔", title), text(texts("notice.reminded.when", day=texts.date(day)))]
+    about = _said(texts, notice, now)[0]
+    body: list[CardElement] = [
+        header("🔔", title, capped(notice.integration.name)),
+        plain(about, weight="Bolder"),
+        text(texts("notice.reminded.when", day=texts.date(day)), spacing="Small"),
+    ]
     return card(texts, title, body, [button(texts("alerts.title"), "command.alerts")])

@@ -30,7 +30,7 @@ PARTS: Sequence[tuple[str, str, ChartColor]] = (
     ("shown", "✅", "good"),
     ("missing", "⚠️", "attention"),
     ("left_out", "👤", "warning"),
-    ("idle", "▫️", "neutral"),
+    ("idle", "⬜", "neutral"),
 )
 """The parts of an integration's people: the name, the symbol of the text, the colour of the bar."""
 

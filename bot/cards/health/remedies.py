@@ -25,6 +25,9 @@ ON_THE_SERVER = frozenset(
 )
 """The person who runs the bot fixes or knows it; other credentials help too."""
 
+LEADS_ELSEWHERE_TOO = frozenset({Fault.ENTRA_REFUSED, Fault.GRAPH_EVERYONE_REFUSED})
+"""A form in this chat may fix it, or a page of Microsoft's."""
+
 CHANGE_CREDENTIAL = "button.change_credential", "certificate.show"
 
 
@@ -54,12 +57,13 @@ def remedies(
     here = _here(error.fault, service)
     if here:
         key, verb = here
-        explained = [open_link(said.link)] if error.fault is Fault.ENTRA_REFUSED and said.link else []
-        return [button(texts(key), verb, data, style="positive"), *explained]
+        page = [open_link(said.link)] if error.fault in LEADS_ELSEWHERE_TOO and said.link else []
+        return [button(texts(key), verb, data, style="positive"), *page]
     links = [open_link(said.link, style="positive")] if said.link else []
     again = button(texts("button.check_again"), "test.run", data, style=None if links else "positive")
     key, verb = CHANGE_CREDENTIAL
-    others = [button(texts(key), verb, data)] if error.fault in ON_THE_SERVER else []
+    is_other = error.fault in ON_THE_SERVER or error.fault is Fault.ENTRA_CERTIFICATE_UNKNOWN
+    others = [button(texts(key), verb, data)] if is_other else []
     return [*links, again, *others]
 
 
@@ -73,4 +77,5 @@ def _here(fault: Fault, service: Service) -> tuple[str, str] | None:
         return "button.rotate", "rotate.ask"
     if fault in CHANGES_IDS:
         return "button.edit_teams", "edit.teams"
-    return CHANGE_CREDENTIAL if fault in CHANGES_CREDENTIAL else None
+    is_here = fault in CHANGES_CREDENTIAL and fault is not Fault.ENTRA_CERTIFICATE_UNKNOWN
+    return CHANGE_CREDENTIAL if is_here else None

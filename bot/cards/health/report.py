@@ -79,6 +79,10 @@ def _figures(texts: Texts, view: ReportView) -> list[CardElement]:
 
 def _lines(texts: Texts, view: ReportView) -> Iterator[CardElement]:
     report = view.report
+    secret = [] if report.secret_days is None else [_secret(texts, view, report.secret_days)]
+    is_past = (report.secret_days or 0) < 0
+    if is_past:
+        yield from secret
     for fault in sorted(report.faults, key=lambda one: one.ended_at is not None)[:FAULTS_SHOWN]:
         yield _fault(texts, view, fault)
     more = len(report.faults) - FAULTS_SHOWN
@@ -96,8 +100,8 @@ def _lines(texts: Texts, view: ReportView) -> Iterator[CardElement]:
         yield _line(
             view, "🐢", texts("report.slowest", when=when), texts("report.slowest.by", most=most), "test.run"
         )
-    if report.secret_days is not None:
-        yield _secret(texts, view, report.secret_days)
+    if not is_past:
+        yield from secret
 
 
 def _line(view: ReportView, symbol: str, said: str, detail: str, verb: str) -> CardElement:
@@ -138,8 +142,9 @@ def _secret(texts: Texts, view: ReportView, days: int) -> CardElement:
     what = texts("notice.what.certificate" if certificate else "notice.what.secret")
     key = "notice.expiry.past" if days < 0 else "notice.expiry.soon"
     said = texts.plural(key, abs(days), what=what) if days else texts("notice.expiry.today", what=what)
-    automatic = about_renewal(texts, days) if view.integration.auto_rotate and days >= 0 else ""
-    return _line(view, "⏰", said, automatic, "certificate.show" if certificate else "rotate.ask")
+    automatic = about_renewal(texts, days) if view.integration.auto_rotate else ""
+    detail = texts("notice.expiry.past.why") if days < 0 else automatic
+    return _line(view, "⏰", said, detail, "certificate.show" if certificate else "rotate.ask")
 
 
 def _at(texts: Texts, view: ReportView, at: datetime) -> str:

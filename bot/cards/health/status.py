@@ -197,7 +197,9 @@ def _shown(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list[C
 
 
 def _services(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list[CardElement]:
-    """The services that work, as of when they last answered."""
+    """The services that work, as of when they last answered; none while nothing can be stored."""
+    if view.status.store_fault:
+        return []
     faulty = {fault.service for fault in faults}
     working = [each.service for each in known(view.status.service_health) if each.service not in faulty]
     named = " · ".join(f"✅{NBSP}{_named(texts, view, service)}" for service in working)

@@ -121,7 +121,7 @@ def pick(
     body: list[CardElement] = [header("🧩", title, texts("pick.for", purpose=purpose))]
     if unknown:
         names = [capped(each.name, 40) for each in integrations[:SHOWN]] + ["…"] * (len(integrations) > SHOWN)
-        body.append(plain(texts("pick.known", names=" · ".join(names))))
+        body.append(plain(texts("pick.known", names=f"{NBSP}· ".join(names))))
     body.append(_chooser(texts, integrations[:CHOICES]))
     actions = [
         button(texts("button.continue"), verb, data, style="positive", inputs=True),

@@ -27,7 +27,7 @@ SEGMENTS = 20
 """The blocks of the bar: as many as fit one line of a narrow chat."""
 
 SYMBOLS = {
-    InstallationState.WAITING: "▫️",
+    InstallationState.WAITING: "⬜",
     InstallationState.RUNNING: "⏳",
     InstallationState.COMPLETED: "✅",
     InstallationState.ROLLING_BACK: "↩️",
@@ -243,6 +243,7 @@ def _undone(texts: Texts, installation: Installation) -> Card:
         header("↩️", title, capped(installation.name)),
         plain(_name(texts, version), weight="Bolder"),
         text(standing),
+        text(texts("update.undone.how")),
     ]
     return card(texts, title, body, _next_actions(texts, installation.integration_id, None))
 

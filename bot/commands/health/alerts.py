@@ -3,7 +3,7 @@
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.cards.health.alerts import INTEGRATIONS_SHOWN, AlertsView, Listener, alerts_card, recipients_card
-from bot.cards.health.notices import can_wait, reminded
+from bot.cards.health.notices import NoticeView, can_wait, reminded
 from bot.cards.welcome import stale
 from bot.chat.context import Command, TurnContext
 from bot.languages.quiet_hours import ZONES, is_time, local, zone_of
@@ -13,10 +13,12 @@ from storage.queries.health import alerts, notices
 from storage.queries.health.alerts import ANY_INTEGRATION, CHANNEL_PREFIX
 from storage.queries.health.notices import REMINDED_AFTER, REPETITION, State
 from storage.tables.conversations import Conversation
+from storage.tables.integrations import Integration
 from storage.tables.notices import Notice
 from sync.audit import Act
 from sync.domain.reports import Cadence
 from sync.domain.roles import Role
+from sync.integrations.views import integration_view
 from sync.problems.notice_plan import original_stage
 
 STATES = {
@@ -64,9 +66,10 @@ async def save(context: TurnContext) -> None:
 
 async def remind(context: TurnContext) -> None:
     """Repeat the notice tomorrow, for this person only; pressed twice, it is still repeated once."""
-    notice = await _notice(context)
-    if notice is None or not can_wait(notice.topic, notice.facts, context.now.date()):
+    found = await _notice(context)
+    if found is None or not can_wait(found[0].topic, found[0].facts, context.now.date()):
         return await context.show(stale(context.texts))
+    notice, integration = found
     at = context.now + REMINDED_AFTER
     again = Notice(
         integration_id=notice.integration_id,
@@ -85,31 +88,34 @@ async def remind(context: TurnContext) -> None:
             ANY_INTEGRATION
         )
     zone = zone_of(chosen.time_zone if chosen else "", person.time_zone if person else "", context.texts.language)
-    return await context.show(reminded(context.texts, local(at, zone).date()))
+    view = NoticeView(
+        notice.id, notice.topic, notice.facts, integration_view(integration), context.services.links, zone
+    )
+    return await context.show(reminded(context.texts, view, local(at, zone).date(), context.now))
 
 
 async def show_recipients(context: TurnContext) -> None:
     """Show who else receives the notice, in a new card, so that the notice keeps its buttons."""
-    notice = await _notice(context)
-    if notice is None:
+    found = await _notice(context)
+    if found is None:
         await context.show(stale(context.texts))
         return
+    notice, integration = found
     async with context.services.database.session() as session:
-        integration = await integrations.get_owned(session, context.tenant, notice.integration_id)
         about = {row.audience: row.state for row in await notices.list_same_subject(session, notice)}
         muted = await alerts.list_muted(session, context.tenant, notice.integration_id)
         recipients = await _recipients(session, context.tenant, muted, about)
-    name = integration.name if integration else ""
-    await context.send(recipients_card(context.texts, name, recipients))
+    await context.send(recipients_card(context.texts, integration.name, recipients))
 
 
-async def _notice(context: TurnContext) -> Notice | None:
-    """The notice the button names; None if it is foreign or gone, or its integration is being removed."""
+async def _notice(context: TurnContext) -> tuple[Notice, Integration] | None:
+    """The notice the button names, and its integration; None if it is foreign or gone, or that is being removed."""
     async with context.services.database.session() as session:
         notice = await notices.get_owned(session, context.tenant, context.data.get("notice", ""))
-        if notice is None or await integrations.get_owned(session, context.tenant, notice.integration_id) is None:
+        if notice is None:
             return None
-        return notice
+        integration = await integrations.get_owned(session, context.tenant, notice.integration_id)
+        return (notice, integration) if integration else None
 
 
 async def _view(context: TurnContext) -> AlertsView:

@@ -47,11 +47,15 @@ from sync.domain.model import (
 from sync.domain.presence import Effect, LineState, Presence
 from sync.domain.rotation import CredentialChoices
 from tests.cards.gallery import access, management, notice, people, report, rotation, scope, update
+from tests.cards.gallery.names import LONG_INTEGRATION
 
 NOT_IN_SETUP = frozenset(
     {Fault.GRAPH_SECRETS_FORBIDDEN, Fault.GRAPH_SECRET_TOO_LONG, Fault.GRAPH_ROTATION_FORBIDDEN}
 )
 """What only a rotation by the bot meets."""
+
+SEEN_WHILE_SENDING = Fault.GRAPH_EVERYONE_REFUSED
+"""No form meets it: it shows when the presence of several people in a row was refused."""
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LINKS = Links()
@@ -124,7 +128,7 @@ def _meeting(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "welcome", welcome.welcome(texts)
     scoped = Existing("Porto office", True, False, 3, 3, is_scoped=True)
     yield "welcome_scoped", welcome.welcome(texts, [scoped])
-    running = [Existing("Porto office", True, False, 87, 92), Existing(LONG, True, True, 0, 14_000)]
+    running = [Existing("Porto office", True, False, 87, 92), Existing(LONG_INTEGRATION, True, True, 0, 14_000)]
     yield "welcome_existing", welcome.welcome(texts, [*running, Existing("Lisbon", False, False, 3, 4)], more=2)
     yield "help", help_cards.help_card(texts, [(key, each[:LINES]) for key, each in groups], more=True)
     yield "help_more", help_cards.more_card(texts, [(key, each[LINES:]) for key, each in groups if each[LINES:]])
@@ -171,7 +175,7 @@ def _setup(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "setup_microsoft", setup_forms.microsoft_form(texts, "draft", new, LINKS)
     yield "setup_microsoft_no_users", setup_forms.microsoft_form(texts, "draft", {**new, "people": "0"}, LINKS)
     yield "setup_microsoft_kept", setup_forms.microsoft_form(texts, "draft", VALUES, LINKS, kept=True)
-    wrong = {**dict.fromkeys(VALUES, LONG[:60]), "people": "27"}
+    wrong = {**VALUES, "tenant_id": "contoso", "client_id": "1b2c3d4e", "expires_on": "2026-05-31"}
     yield (
         "setup_microsoft_all_wrong",
         setup_forms.microsoft_form(texts, "draft", wrong, LINKS, form_errors=_every_field(texts)),
@@ -189,21 +193,20 @@ def _typed(key: str, texts: Texts) -> str:
 def _every_field(texts: Texts) -> list[FormError]:
     checks = {"name": "name_taken", "tenant_id": "guid", "client_id": "guid"}
     checks |= {"client_secret": "secret_is_id", "expires_on": "past"}
-    whole = replace(form_error(example(Fault.GRAPH_THROTTLED), texts, LINKS), field="", link=None)
-    return [whole, *(failed_check(texts, check, field) for field, check in checks.items())]
+    return [failed_check(texts, check, field) for field, check in checks.items()]
 
 
 def _faults(texts: Texts) -> Iterator[tuple[str, Card]]:
     one, region = integration(), {**VALUES, "ask_region": "yes"}
-    for fault in Fault:
+    for fault in (each for each in Fault if each is not SEEN_WHILE_SENDING):
         error = example(fault)
         said = form_error(error, texts, LINKS, GUID)
         if fault in NOT_IN_SETUP:
             failed = replace(rotation.FAILED, error=error)
             yield f"fault_{fault}", rotation_cards.failed(texts, one, failed, said)
         elif fault in CHANGES_CREDENTIAL | ON_THE_SERVER | {Fault.ENTRA_HOST_NOT_ALLOWED}:
-            is_own = fault.startswith("entra.certificate")
-            of = replace(one, credential=CredentialKind.CERTIFICATE) if is_own else one
+            is_refused = fault is Fault.ENTRA_HOST_NOT_ALLOWED
+            of = replace(one, credential=CredentialKind.CERTIFICATE) if is_refused else one
             yield f"fault_{fault}", certificate.choose(texts, of, CredentialChoices(True, True), said)
         elif fault.startswith("cloudlink.way_in"):
             tried = [Probe(Service.CLOUDLINK, "way_in", 3.2, error)]
@@ -225,8 +228,9 @@ def _faults(texts: Texts) -> Iterator[tuple[str, Card]]:
 def example(fault: Fault) -> SyncError:
     """An error of a service, with all the context it can have."""
     if fault in OUTAGES or fault.value.endswith("list_too_long"):
+        status = 400 if fault is Fault.GRAPH_REFUSED else 503
         return ServiceUnavailable(
-            fault, 30.0, status=503, error="UnknownError", address="https://bot.contoso.example"
+            fault, 30.0, status=status, error="BadRequest", address="https://bot.contoso.example"
         )
     context: dict[Fault, dict[str, str | int]] = {
         Fault.GRAPH_CONSENT_MISSING: {"permissions": "User.Read.All, Presence.ReadWrite.All"},
@@ -293,7 +297,7 @@ def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
     yesterday, polled = NOW.date() - timedelta(days=1), Freshness.NOT_SUBSCRIBED
     yield "status_in_trouble", _status(texts, [unavailable, wrong, None], expires=yesterday, freshness=polled)
     consent = example(Fault.GRAPH_CONSENT_MISSING)
-    states = tuple((f"{LONG}{number}", number) for number in range(50))
+    states = tuple((f"{LONG}{number}", number) for number in range(1, 51))
     worst = replace(MANY, left_out=tuple((reason, 2) for reason in Unmatched), states=states)
     yield (
         "status_worst",
@@ -306,11 +310,7 @@ def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
         Probe(Service.GRAPH, "presence", 0.1),
     ]
     yield "tested", connection_test.tested(texts, integration(), steps, {}, "")
-    untried = [
-        *steps[:2],
-        Probe(Service.CLOUDLINK, "way_in", tried=False),
-        Probe(Service.GRAPH, "presence", tried=False),
-    ]
+    untried = [*steps[:2], Probe(Service.CLOUDLINK, "way_in", tried=False), steps[2]]
     yield "tested_some", connection_test.tested(texts, integration(), untried, {}, "")
     empty = [replace(steps[1], count=0), steps[2]]
     yield (
@@ -376,7 +376,7 @@ def _status(
         ServiceHealth(service, error, since if error else None)
         for service, error in zip(Service, errors, strict=True)
     )
-    changed = NOW - timedelta(minutes=14 if is_faulty else 3) if enabled else None
+    changed = NOW - timedelta(minutes=14 if is_faulty else 3) if enabled or many.waiting else None
     one = integration(enabled=enabled, expires=expires, name=name)
     sample = Status(
         replace(one, closed=closed, turns_at=NOW + timedelta(hours=21) if closed else None),
@@ -411,7 +411,8 @@ def _away(fault: Fault) -> ServiceHealth:
 
 def _things(texts: Texts) -> Iterator[tuple[str, Card]]:
     one, off = integration(), integration(enabled=False, expires=None, name="Porto office", identity="f" * 32)
-    many = [integration(name=LONG, identity=f"{number:032}") for number in range(200)]
+    names = [f"Branch {number}, Vale Verde contact centre in Lisbon" for number in range(1, 201)]
+    many = [integration(name=name, identity=f"{number:032}") for number, name in enumerate(names)]
     yield "none_yet", integrations.none_yet(texts)
     service_health = tuple(ServiceHealth(service) for service in Service)
     dark = tuple(ServiceHealth(service, example(Fault.ENTRA_SECRET_EXPIRED), NOW) for service in Service)
@@ -427,7 +428,10 @@ def _things(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "pick_many", integrations.pick(texts, many, "status.show", _typed("status", texts))
     purpose = _typed("status", texts)
     yield "pick_unknown", integrations.pick(texts, [off], "status.show", purpose, unknown_name="Lisboa")
-    yield "pick_unknown_many", integrations.pick(texts, many, "status.show", purpose, unknown_name=LONG)
+    yield (
+        "pick_unknown_many",
+        integrations.pick(texts, many, "status.show", purpose, unknown_name="Vale"),
+    )
     yield "disable_asked", integrations.disable_asked(texts, one)
     yield "disabled", integrations.disabled(texts, off, 3)
     yield "disabled_away", integrations.disabled(texts, off, 3, [_away(Fault.GRAPH_UNREACHABLE)])
@@ -436,7 +440,7 @@ def _things(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "kept", integrations.kept(texts, one)
     yield "remove_asked", integrations.remove_asked(texts, one)
     wrong = FormError(texts("remove.other_name"), texts("remove.other_name.remedy"), field="typed_name")
-    yield "remove_wrong_name", integrations.remove_asked(texts, integration(name=LONG), wrong)
+    yield "remove_wrong_name", integrations.remove_asked(texts, integration(name=LONG_INTEGRATION), wrong)
     yield "removing", integrations.removed(texts, "1" * 32, "Head office", None)
     yield "removed", integrations.removed(texts, "1" * 32, "Head office", 0)
     yield "removed_left", integrations.removed(texts, "1" * 32, "Head office", 3)

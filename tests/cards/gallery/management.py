@@ -28,6 +28,7 @@ from sync.domain.schedule import WEEKS, Period, Preset, Schedule
 from sync.integrations.mapping_editor import SHOWN
 from sync.presence.mapping import QUIET, Leave, chosen_by
 from sync.presence.status_message_plan import texts_of
+from tests.cards.gallery.names import LONG_INTEGRATION
 
 ZONE = "Europe/Lisbon"
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -44,7 +45,7 @@ VALUES = {
 
 
 def samples(texts: Texts, one: IntegrationView, wrong: list[FormError]) -> Iterator[tuple[str, Card]]:
-    """``wrong`` are errors of every field, and one of the whole card."""
+    """``wrong`` are errors of every field."""
     yield from _editing(texts, one, wrong)
     yield from _mapping(texts, one)
     yield from _schedule(texts, replace(one, enabled=True))
@@ -55,11 +56,11 @@ def samples(texts: Texts, one: IntegrationView, wrong: list[FormError]) -> Itera
 
 def _editing(texts: Texts, one: IntegrationView, wrong: list[FormError]) -> Iterator[tuple[str, Card]]:
     yield "edit_menu", edit.menu(texts, one)
-    yield "edit_saved", edit.menu(texts, replace(one, name=LONG), "edit.saved.teams")
+    yield "edit_saved", edit.menu(texts, replace(one, name=LONG_INTEGRATION), "edit.saved.teams")
     yield "edit_rename", edit.rename_form(texts, one)
     yield (
         "edit_rename_taken",
-        edit.rename_form(texts, one, {"name": LONG[:60]}, [failed_check(texts, "name_taken", "name")]),
+        edit.rename_form(texts, one, {"name": LONG_INTEGRATION}, [failed_check(texts, "name_taken", "name")]),
     )
     yield "edit_cloudlink", edit.cloudlink_form(texts, one)
     refused = form_error(CredentialsWrong(Fault.CLOUDLINK_REFUSED), texts, Links())
@@ -138,7 +139,7 @@ def _schedule(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     typed = {PRESET: Preset.OWN, ZONE_FIELD: "Lisbn", **dict.fromkeys(DAYS, "nine to five"), HOLIDAYS: "x\n" * 9}
     _, errors = schedule_of(texts, typed, today)
     wrong = schedule.Form(typed, None, errors)
-    yield "schedule_wrong", schedule.form(texts, replace(one, name=LONG), wrong, NOW)
+    yield "schedule_wrong", schedule.form(texts, replace(one, name=LONG_INTEGRATION), wrong, NOW)
     most = {**dict.fromkeys(DAYS, "Ş" * MAX_TYPED_DAY), HOLIDAYS: "2026-12-25\n" * 400, PRESET: Preset.OWN}
     yield (
         "schedule_most",
@@ -152,7 +153,7 @@ def _messages(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
         messages.form(texts, one, texts_of(texts("update.3.words"), {"ringing": texts("line.ringing")})),
     )
     most = dict.fromkeys(BUSY_LINES, "Ş" * messages.MAX_STATUS_TEXT)
-    yield "messages_saved", messages.form(texts, replace(one, name=LONG), most, is_saved=True)
+    yield "messages_saved", messages.form(texts, replace(one, name=LONG_INTEGRATION), most, is_saved=True)
     yield "messages_not_installed", messages.not_installed(texts, one)
 
 
@@ -206,7 +207,7 @@ def _monitors(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     yield "monitors_checklist_most", monitors.checklist(texts, one, monitor_tasks(most, 25), NOW, ZONE)
     yield (
         "monitors_all_done",
-        monitors.checklist(texts, one, monitor_tasks(most, MAX_MONITORS), NOW, ZONE),
+        monitors.checklist(texts, one, monitor_tasks(monitor_rows(MAX_MONITORS, "Lobby"), MAX_MONITORS), NOW, ZONE),
     )
 
 

@@ -31,6 +31,7 @@ from sync.problems.incidents import (
     UNMATCHED_RISING,
 )
 from sync.problems.notice_plan import CLEAR, EXPIRY, PROBLEM, ROTATION, UPDATE
+from tests.cards.gallery.names import LONG_INTEGRATION, LONG_PERSON
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LONG = "Ş" * 400
@@ -49,7 +50,7 @@ OWN = (
 )
 CLOSINGS = (
     ("replaced", "replaced", ""),
-    ("by", "replaced", LONG),
+    ("by", "replaced", LONG_PERSON),
     ("by_bot", "replaced", "bot"),
     ("changed", "changed", ""),
     ("changed_by", "changed", "Ada Example"),
@@ -70,8 +71,8 @@ def samples(texts: Texts) -> Iterator[tuple[str, Card]]:
         about = notice(PROBLEM, _problem(Fault.GRAPH_CONSENT_MISSING)) if how == "healed" else notice(EXPIRY)
         yield f"notice_closed_{name}", notices.closed_card(texts, about, Done(how, by, NOW))
     in_channel = notice(EXPIRY, chat_link=_way_in(texts))
-    yield "notice_closed_channel", notices.closed_card(texts, in_channel, Done("replaced", LONG, NOW))
-    yield "notice_reminded", notices.reminded(texts, date(2026, 11, 23))
+    yield "notice_closed_channel", notices.closed_card(texts, in_channel, Done("replaced", LONG_PERSON, NOW))
+    yield "notice_reminded", notices.reminded(texts, notice(EXPIRY, _expires(7)), date(2026, 11, 23), NOW)
     yield "notice_told", alerts.recipients_card(texts, "Head office", listeners(1))
     yield "notice_told_most", alerts.recipients_card(texts, LONG, listeners(200))
     yield "alerts", alerts.alerts_card(texts, view(1))
@@ -88,7 +89,7 @@ def _warnings(texts: Texts) -> Iterator[tuple[str, NoticeView]]:
         yield f"expiry_{days}", notice(EXPIRY, _expires(days))
     yield "expiry_unknown", notice(EXPIRY)
     yield "expiry_certificate", notice(EXPIRY, {**_expires(7), "credential": "certificate"})
-    yield "expiry_long", notice(EXPIRY, _expires(7), name=LONG, is_automatic=True)
+    yield "expiry_long", notice(EXPIRY, _expires(7), name=LONG_INTEGRATION, is_automatic=True)
     yield "expiry_channel", notice(EXPIRY, _expires(7), chat_link=_way_in(texts))
 
 
@@ -163,9 +164,10 @@ def _problem(fault: Fault) -> dict[str, Any]:
     service = named if named in set(Service) else Service.ENTRA.value
     context = {
         "permissions": "User.Read.All, Presence.ReadWrite.All",
-        "code": 7000215,
+        "code": "403 Forbidden" if fault is Fault.GRAPH_EVERYONE_REFUSED else 7000215,
         "address": ADDRESS,
-        "status": 503,
+        "status": 400 if fault is Fault.GRAPH_REFUSED else 503,
+        "error": "BadRequest",
     }
     if fault in (Fault.ENTRA_CERTIFICATE_UNKNOWN, Fault.ENTRA_CERTIFICATE_EXPIRED):
         context["thumbprint"] = "ABABABAB"

@@ -38,6 +38,7 @@ from sync.people.imports.values import (
     LineFault,
     Matched,
 )
+from sync.presence.shared_sessions import OtherPresence
 from tests.support.sync.why_cases import CASES
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -230,7 +231,10 @@ def _reasons(texts: Texts) -> Iterator[tuple[str, Card]]:
         yield f"why_{name}", why.why_card(texts, found, found.at or NOW, "Europe/Lisbon")
     shown = explanation(Reason.SHOWN)
     of_porto = replace(shown, person=line(integration="Porto Office"))
-    of_vale = replace(explanation(Reason.CLOSED), person=line(integration="Vale Contact Centre"))
+    by_porto = OtherPresence(CALL, "Porto Office")
+    closed = CASES["outside the hours, another integration"][1]
+    of_vale = explained(replace(closed, others_wish=by_porto, shown=Shown("Busy", "InACall")))
+    of_vale = replace(of_vale, person=line(integration="Vale Contact Centre"))
     yield "why_integration", why.why_card(texts, of_porto, shown.at or NOW, "Europe/Lisbon")
     yield "why_me_twice", why.own_card(texts, [of_porto, of_vale], shown.at or NOW, "UTC")
     yield "why_me", why.own_card(texts, [shown], shown.at or NOW, "UTC")

@@ -17,6 +17,7 @@ from sync.domain.model import CredentialKind, Freshness, IntegrationView, Servic
 from sync.domain.reports import FaultSeen, Hour, Named, Report, facts_of
 from sync.problems.incidents import EVENTS, EVENTS_MISSED
 from sync.problems.notice_plan import DIGEST
+from tests.cards.gallery.names import LONG_PERSON
 from tests.cards.gallery.notice import notice
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -58,7 +59,7 @@ def _drills(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
         freshness = Freshness.MISSED if service == EVENTS else Freshness.LIVE
         status = Status(one, health, 27, 25, 7, 0, began, freshness, 30, (), day=day(), shown_now=7)
         moments = tuple(Moment(name, {"kept": 14_400, "polled": 30}.get(name, 130)) for name in HAPPENS[rehearsal])
-        names = ("Ana Lima", "Rui Melo", "Sofia Reis", "Gil Costa", LONG)
+        names = ("Ana Lima", "Rui Melo", "Sofia Reis", "Gil Costa", LONG_PERSON)
         shown = Drill(rehearsal, status, facts, facts, moments, 7, names, 4)
         view = drill.DrillView(shown, StatusView(status, Links(), NOW, "Europe/Lisbon"))
         yield f"drill_{rehearsal}", drill.overview(texts, view)

@@ -19,22 +19,23 @@ from sync.domain.rotation import (
     RotationStep,
     RotationView,
 )
+from tests.cards.gallery.names import LONG_INTEGRATION
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LINKS = Links()
-LONG = "Ş" * 60
 AWAY = ServiceUnavailable(Fault.GRAPH_UNREACHABLE)
 PEM = "-----BEGIN CERTIFICATE-----\n" + ("MIIC" * 16 + "\n") * 40 + "-----END CERTIFICATE-----\n"
 
 
 def samples(texts: Texts, view: IntegrationView, wrong: FormError) -> Iterator[tuple[str, Card]]:
     """``wrong`` is an error of the whole card."""
-    values = {"description": view.name, "expires_on": "2027-05-31"}
+    typed = {"description": view.name, "expires_on": "2026-05-31"}
     late = form_error(AWAY, texts, LINKS, view.client_id)
     is_id = form_error(CredentialsWrong(Fault.ENTRA_SECRET_IS_ID), texts, LINKS, view.client_id)
     every = [is_id, failed_check(texts, "past", "expires_on")]
-    yield "rotate", rotation.form(texts, view, values, LINKS, offer_for_me=True)
-    yield "rotate_worst", rotation.form(texts, replace(view, name=LONG), {}, LINKS, every, offer_for_me=True)
+    yield "rotate", rotation.form(texts, view, {}, LINKS, offer_for_me=True)
+    of_long = replace(view, name=LONG_INTEGRATION)
+    yield "rotate_worst", rotation.form(texts, of_long, typed, LINKS, every, offer_for_me=True)
     nothing = FormError(texts("rotate.nothing_yet"), texts("rotate.nothing_yet.remedy"))
     yield "rotate_nothing_yet", rotation.form(texts, view, {}, LINKS, [nothing], offer_for_me=True)
     yield "rotate_checking", rotation.checking(texts, view)
@@ -49,7 +50,10 @@ def samples(texts: Texts, view: IntegrationView, wrong: FormError) -> Iterator[t
     proven = replace(_rotation(RotationKind.MANUAL, RotationStep.DONE), expires_on=None)
     yield "rotate_proven", rotation.replaced(texts, view, proven, LINKS)
     yield "rotate_for_me", rotation.for_me_asked(texts, view, [])
-    yield "rotate_for_me_monitors", rotation.for_me_asked(texts, view, ["Lobby", "Attic", LONG])
+    yield (
+        "rotate_for_me_monitors",
+        rotation.for_me_asked(texts, view, ["Lobby", "Attic", "Waiting room, second floor"]),
+    )
     for step in (*rotation.SHOWN_STEPS, RotationStep.DONE, RotationStep.FAILED):
         going = _rotation(RotationKind.ON_REQUEST, step)
         going = replace(going, error=AWAY) if step is RotationStep.FAILED else going
@@ -61,7 +65,7 @@ def samples(texts: Texts, view: IntegrationView, wrong: FormError) -> Iterator[t
         sharing = ["Porto office"] if why is OldSecretLeft.SHARED else []
         yield f"rotate_for_me_old_left_{why}", rotation.progress(texts, view, left, LINKS, sharing=sharing)
     left = replace(_rotation(RotationKind.ON_REQUEST, RotationStep.DONE), old_left=OldSecretLeft.SHARED)
-    many = ["Porto office", "Lisbon", *[LONG] * 5]
+    many = ["Porto office", "Lisbon", LONG_INTEGRATION, "Faro", "Braga", "Évora", "Coimbra"]
     yield "rotate_for_me_old_left_shared_many", rotation.progress(texts, view, left, LINKS, sharing=many)
     yield "rotate_under_way", rotation.under_way(texts, view)
     yield "auto_rotate_off", rotation.automatic(texts, view, True, LINKS)
@@ -85,7 +89,7 @@ def _certificates(
     yield "certificate_file", certificate.handed_out(texts, view, made, LINKS, file)
     yield (
         "certificate_upload_wrong",
-        certificate.handed_out(texts, replace(view, name=LONG), made, LINKS, "", unknown),
+        certificate.handed_out(texts, replace(view, name=LONG_INTEGRATION), made, LINKS, "", unknown),
     )
     for kind in (CredentialKind.CERTIFICATE, CredentialKind.FEDERATED):
         done = replace(_rotation(RotationKind.MANUAL, RotationStep.DONE), credential=kind)

@@ -17,9 +17,9 @@ from sync.updates.model import (
     UpdateOffer,
     UpdateProgress,
 )
+from tests.cards.gallery.names import LONG_PERSON
 
 STARTED = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-LONG = "Ş" * 400
 NAMES = tuple(f"Ada Example {number}" for number in range(1, 13))
 
 
@@ -45,7 +45,7 @@ def samples(texts: Texts, integration: IntegrationView) -> Iterator[tuple[str, C
 
 
 def _largest() -> tuple[PendingUpdate, ...]:
-    names = (LONG,) * 12
+    names = (LONG_PERSON, "Rui Costa", "Ana Lima") * 4
     return (
         PendingUpdate(2, (PlannedChange("matched", 14_000, names), PlannedChange("ambiguous", 300, names))),
         PendingUpdate(

@@ -77,6 +77,7 @@ CASES: dict[str, tuple[Reason, Facts]] = {
     "idle": (Reason.NOTHING, facts(IDLE, shown=AVAILABLE)),
     "idle, away by themselves": (Reason.NOTHING, facts(IDLE, shown=Shown("Away", "Away"))),
     "idle, in a call of Teams": (Reason.NOT_OURS, facts(IDLE, shown=IN_A_CALL)),
+    "paused, cleared": (Reason.PAUSED, facts(TALKING, enabled=False, shown=AVAILABLE)),
     "paused": (Reason.PAUSED, facts(APPLIED, enabled=False)),
     "paused wins over excluded": (Reason.PAUSED, facts({**TALKING, "excluded": True}, enabled=False)),
     "excluded": (Reason.EXCLUDED, facts({**TALKING, "excluded": True, "changed_by_name": "Rui"}, shown=AVAILABLE)),

@@ -38,6 +38,7 @@ def said(fault: Fault, client: str = CLIENT, **context: str | int) -> FormError:
         ),
         (Fault.CLOUDLINK_REFUSED, LINKS.cloudlink_guide),
         (Fault.GRAPH_UNREACHABLE, LINKS.service_health),
+        (Fault.GRAPH_EVERYONE_REFUSED, LINKS.admin_center),
     ],
 )
 def test_the_link_leads_to_where_the_fault_is_fixed(fault: Fault, url: str) -> None:
@@ -107,9 +108,9 @@ def test_an_unexplained_refusal_leads_to_microsofts_page_about_it() -> None:
 @pytest.mark.parametrize("cloud", [GCC_HIGH, DOD])
 def test_the_links_of_a_government_cloud_lead_there(cloud: Cloud) -> None:
     links = links_of(cloud)
-    pages = (links.registration("app"), links.personal_chat("28:bot"))
+    pages = (links.registration("app"), links.personal_chat("28:bot"), links.admin_center)
     hosts = [urlsplit(url).netloc for url in pages]
-    assert hosts == ["portal.azure.us", urlsplit(cloud.teams).netloc]
+    assert hosts == ["portal.azure.us", urlsplit(cloud.teams).netloc, urlsplit(cloud.admin).netloc]
     assert links_of(PUBLIC) == Links()
 
 

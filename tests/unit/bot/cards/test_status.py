@@ -115,7 +115,7 @@ def test_a_remedy_in_azure_is_a_link_and_a_check_after_it() -> None:
 def test_that_everyone_is_refused_is_the_title_and_leads_to_who_is() -> None:
     refused = CredentialsWrong(Fault.GRAPH_EVERYONE_REFUSED, code="403 Forbidden")
     card = made(replace(status(refused), not_shown=((Unmatched.REFUSED, 5),)))
-    said, verbs = words(card), [action["verb"] for action in card["actions"]]
+    said, verbs = words(card), [action.get("verb", "") for action in card["actions"]]
     assert card["fallbackText"] == EN("status.no_calls", since="10:42")
     assert "(403 Forbidden)" in said
     assert EN("service.graph") not in said
