@@ -50,8 +50,12 @@ def _can_show(person: PersonCard) -> bool:
     return person.is_enabled and person.line.is_matched and not hidden_word(person.line)
 
 
+def _shows_now(person: PersonCard) -> bool:
+    return _can_show(person) and not person.closed_until
+
+
 def _can_clear(person: PersonCard) -> bool:
-    return bool(person.line.shown) or (_can_show(person) and not person.closed_until)
+    return bool(person.line.shown) or _shows_now(person)
 
 
 def _done(texts: Texts, person: PersonCard, done: str) -> CardElement:
@@ -64,8 +68,7 @@ def _done(texts: Texts, person: PersonCard, done: str) -> CardElement:
 def _with_next(texts: Texts, person: PersonCard, key: str, act: str) -> str:
     """The sentence, and what happens next to someone whose calls are shown now."""
     follows = f"person.next.{act}"
-    is_shown = _can_show(person) and not person.closed_until and follows in texts.keys
-    return f"{texts(key)} {texts(follows)}" if is_shown else texts(key)
+    return f"{texts(key)} {texts(follows)}" if _shows_now(person) and follows in texts.keys else texts(key)
 
 
 def _not_shown(texts: Texts, person: PersonCard, done: str, now: datetime, zone: str) -> list[CardElement]:
