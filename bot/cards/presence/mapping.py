@@ -22,6 +22,7 @@ from sync.domain.presence import LineState, Presence
 from sync.presence.mapping import MAPPABLE, QUIET, USUAL, Choice, Chosen, choices_of, chosen_by
 
 CLEAR, MORE = "clear", "more_states"
+BUSY = frozenset({"Busy", "DoNotDisturb"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,8 @@ def form(
     if refused:
         sentence = texts("mapping.refused", state=texts(f"mapping.state.{refused}"))
         body.append(note("attention", "❌", sentence, texts("mapping.refused.remedy")))
-    if shown := chosen[LineState.IDLE]:
+    shown = chosen[LineState.IDLE]
+    if isinstance(shown, Presence) and shown.availability in BUSY:
         body.append(note("warning", "⚠️", texts("mapping.idle_shown", shown=shown_as(texts, shown))))
     if preview:
         body += _preview(texts, preview, view)
