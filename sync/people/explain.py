@@ -380,6 +380,8 @@ def _teams(facts: Facts) -> Rung:
     if facts.shown is None:
         fault = facts.read_error.fault.value if facts.read_error else ""
         return Rung(Step.TEAMS, Light.WAITING, "unread", facts.now, {"fault": fault})
+    if _of_others(facts):
+        return Rung(Step.TEAMS, Light.OFF, "shows", facts.now, _words(facts.shown))
     wanted = facts.wanted
     is_right = _is_shown(wanted, facts.shown) if wanted else not _is_talking(facts)
     wrong = Light.WAITING if _has_just_accepted(facts) else Light.WRONG

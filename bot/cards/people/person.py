@@ -40,7 +40,7 @@ def person_card(
         *_teams(texts, person, now, zone),
         *_changes(texts, person.sent, now, zone),
     ]
-    if _can_clear(person):
+    if _shows_now(person):
         body.append(text(_with_next(texts, person, "person.clear.what", "clear"), subtle=True))
     return card(texts, title, body, _actions(texts, person), wide=True)
 
@@ -52,10 +52,6 @@ def _can_show(person: PersonCard) -> bool:
 
 def _shows_now(person: PersonCard) -> bool:
     return _can_show(person) and not person.closed_until
-
-
-def _can_clear(person: PersonCard) -> bool:
-    return bool(person.line.shown) or _shows_now(person)
 
 
 def _done(texts: Texts, person: PersonCard, done: str) -> CardElement:
@@ -178,7 +174,7 @@ def _actions(texts: Texts, person: PersonCard) -> list[Action]:
         button(texts("button.why"), "why.show", data, style="positive"),
         button(texts(f"button.{turn}"), f"person.{turn}", setting),
         *(button(texts(f"button.{label}"), verb, data) for label, verb in _helping(person)),
-        *([button(texts("button.clear"), "person.clear", data)] if _can_clear(person) else []),
+        *([button(texts("button.clear"), "person.clear", data)] if _shows_now(person) else []),
         button(texts("button.match"), "person.match", setting),
         button(texts("button.people"), "people.show", {"integration": line.integration_id}),
     ]

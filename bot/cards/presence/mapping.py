@@ -22,7 +22,6 @@ from sync.domain.presence import LineState, Presence
 from sync.presence.mapping import MAPPABLE, QUIET, USUAL, Choice, Chosen, choices_of, chosen_by
 
 CLEAR, MORE = "clear", "more_states"
-BUSY = frozenset({"Busy", "DoNotDisturb"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +64,7 @@ def form(
     if refused:
         sentence = texts("mapping.refused", state=texts(f"mapping.state.{refused}"))
         body.append(note("attention", "❌", sentence, texts("mapping.refused.remedy")))
-    shown = chosen[LineState.IDLE]
-    if isinstance(shown, Presence) and shown.availability in BUSY:
+    if shown := chosen[LineState.IDLE]:
         body.append(note("warning", "⚠️", texts("mapping.idle_shown", shown=shown_as(texts, shown))))
     if preview:
         body += _preview(texts, preview, view)

@@ -121,7 +121,6 @@ def _mapping(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     resting = {LineState.IDLE: busy, LineState.ON_HOLD: None, LineState.DO_NOT_DISTURB: Leave.ALONE}
     free = [Concerned(name, LineState.IDLE, None, busy) for name in ("Ana Lima", "Rui Melo")]
     yield "mapping_more", mapping.form(texts, on, {**defaults, **resting}, mapping.Preview(2, free))
-    yield "mapping_free", mapping.form(texts, on, {**defaults, LineState.IDLE: Presence.AVAILABLE})
     yield "mapping_refused", mapping.form(texts, on, defaults, refused=LineState.RINGING)
 
 
