@@ -38,7 +38,6 @@ from core.metrics import Metrics
 from core.shutdown import ShutdownDeadline
 from settings import Settings
 from storage.database import BUSY_AT_START, Database, database_url, make_private_folder, open_database
-from storage.encryption import Encryption
 from storage.keys import KeySource, KeysUnavailable, load_keys, open_encryption
 from storage.maintenance import copy_and_report, re_encrypt_and_report
 from storage.schema import NewerDatabase, migrate
@@ -183,6 +182,7 @@ async def claim_code(settings: Settings, tenant: str = "") -> None:
     tenant = tenant.strip().lower() or settings.home_tenant
     if not tenant or not _hosting_config(settings).allows_tenant(tenant):
         raise WrongSetting("claim-code needs --tenant with the ID of a tenant in BOT_TENANT_ID or ALLOWED_TENANTS.")
+    _require_store(settings)
     async with open_store(settings) as database:
         await migrate(database)
         await claim_codes.hand_over_new(database, utc_now, tenant, settings.data_dir)
@@ -203,10 +203,14 @@ async def copy_database(settings: Settings) -> None:
 
 async def rotate_keys(settings: Settings) -> int:
     """Encrypt every stored secret with the first of the encryption keys, so that the others can go."""
-    encryption = Encryption(await load_keys(_key_source(settings)))
+    source = _key_source(settings)
+    if not (source.given or source.vault_secret):
+        _require_file(source.file)
+    keys = await load_keys(source)
+    _require_store(settings)
     async with open_store(settings) as database:
         await migrate(database)
-        return 0 if await re_encrypt_and_report(database, encryption) else 1
+        return 0 if await re_encrypt_and_report(database, keys) else 1
 
 
 COMMANDS: Mapping[str, Callable[[Settings], Coroutine[Any, Any, int | None]]] = {
@@ -245,6 +249,7 @@ async def open_applications(
     engine_config, bot_config = _engine_config(settings), _bot_config(settings)
     _check_role(settings, role)
     warn_of_unreadable_files(settings)
+    _make_data_dir(settings)
     keys = await load_keys(_key_source(settings))
     async with AsyncExitStack() as stack:
         async with open_store(settings) as starting:
@@ -286,18 +291,33 @@ def _check_role(settings: Settings, role: Role) -> None:
 @asynccontextmanager
 async def open_store(settings: Settings) -> AsyncIterator[Database]:
     """The database that the settings name, to prepare a start or do one thing; its folder is created first."""
-    _data_dir(settings)
+    _make_data_dir(settings)
     async with open_database(settings.database_address, BUSY_AT_START) as database:
         yield database
 
 
-def _data_dir(settings: Settings) -> Path:
-    """``DATA_DIR``, created if it is missing. Raises ``WrongSetting`` if it cannot be."""
+def _require_store(settings: Settings) -> None:
+    """For a command that would otherwise work on an empty SQLite database, made where ``DATA_DIR`` is wrong.
+
+    Raises ``WrongSetting``.
+    """
+    if not settings.database_url:
+        _require_file(settings.sqlite_file)
+
+
+def _require_file(path: Path) -> None:
+    """Raises ``WrongSetting`` if a file under ``DATA_DIR`` is missing."""
+    if not path.exists():
+        folder = path.parent.absolute()
+        raise WrongSetting(f"DATA_DIR: {folder}: there is no {path.name}. Name the folder that the bot uses.")
+
+
+def _make_data_dir(settings: Settings) -> None:
+    """Create ``DATA_DIR`` if it is missing. Raises ``WrongSetting`` if it cannot be."""
     try:
         make_private_folder(settings.data_dir)
     except OSError as error:
         raise WrongSetting(f"DATA_DIR: {settings.data_dir}: {error.strerror}") from None
-    return settings.data_dir
 
 
 def warn_of_unreadable_files(settings: Settings) -> None:
@@ -317,7 +337,7 @@ def _key_source(settings: Settings) -> KeySource:
         given=[key.get_secret_value() for key in settings.secret_keys],
         vault_secret=settings.key_vault_secret,
         vault_identity=settings.managed_identity_client_id,
-        file=_data_dir(settings) / "secret.key",
+        file=settings.data_dir / "secret.key",
     )
 
 

@@ -1,6 +1,7 @@
 """The operator's commands on the store, reported on the terminal: copy to PostgreSQL, change the encryption key."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 from storage.database import Database
@@ -21,12 +22,14 @@ async def copy_and_report(source: Path, target: str) -> None:
     print(f"{source} is left as it was. The encryption keys are not in it: keep those the bot has.")
 
 
-async def re_encrypt_and_report(database: Database, encryption: Encryption) -> bool:
-    """Encrypt every secret with the first key; False when some cannot be decrypted with any key."""
-    counts = await re_encrypt_all(database, encryption, _print_re_encrypted)
+async def re_encrypt_and_report(database: Database, keys: Sequence[str]) -> bool:
+    """Encrypt every secret with the first of ``keys``; False when some cannot be decrypted with any of them."""
+    counts = await re_encrypt_all(database, Encryption(keys), _print_re_encrypted)
     print(f"{counts.re_encrypted} secrets encrypted again with the first key, {counts.unchanged} had it already.")
     if counts.unreadable:
         print(f"{counts.unreadable} cannot be decrypted with any of the keys. {KEY_LOST}")
+    elif len(keys) == 1:
+        print("There is only one key, so none was changed: SECRET_KEYS takes the new key, a comma, the old key.")
     return not counts.unreadable
 
 

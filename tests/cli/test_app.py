@@ -12,6 +12,7 @@ from uuid import UUID
 
 import pytest
 from aiohttp import web
+from cryptography.fernet import Fernet
 from structlog.testing import capture_logs
 
 from app import bring_up_to_date, offer_claim, warn_of_unreadable_files
@@ -31,6 +32,7 @@ def test_it_refuses_to_start_without_authentication(tmp_path: Path) -> None:
 
 
 MADE = re.compile(r"^In a personal chat with the bot, type: +claim (([A-Z2-9]{4}-){4}[A-Z2-9]{4})$", re.MULTILINE)
+KEY = Fernet.generate_key().decode()
 SWITCH = {"DANGEROUSLY_ALLOW_UNAUTHENTICATED": "true"}
 JSON = "application/json"
 
@@ -44,6 +46,7 @@ Send = Callable[..., Awaitable[Answer]]
 def test_it_makes_a_code_for_the_first_owner_of_a_tenant(
     tmp_path: Path, arguments: tuple[str, ...], allowed: str
 ) -> None:
+    assert run_app(tmp_path, "migrate")[0] == 0
     settings = {**SWITCH, "ALLOWED_TENANTS": allowed, "LOG_FORMAT": "json"}
     code, output, errors = run_app(tmp_path, "claim-code", *arguments, **settings)
     assert (code, errors) == (0, "")
@@ -112,7 +115,7 @@ def test_a_wrong_database_address_is_a_sentence_that_repeats_nothing_of_it(
 ) -> None:
     (tmp_path / "data").mkdir()
     sqlite_with_tables(tmp_path / "data")
-    code, output, errors = run_app(tmp_path, command, **SWITCH, DATABASE_URL=address)
+    code, output, errors = run_app(tmp_path, command, **SWITCH, SECRET_KEYS=KEY, DATABASE_URL=address)
     assert (code, "Traceback" in output + errors) == (2, False)
     assert ("DATABASE_URL" in errors, says in errors) == (True, True)
     assert not [word for word in ("sesame", "open@", "bot:") if word in output + errors]
@@ -198,6 +201,24 @@ def test_a_refused_start_leaves_the_database_alone(
     assert (code, "Traceback" in errors) == (2, False)
     assert says in errors
     assert not (tmp_path / "data/presence.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("environment", "arguments", "missing"),
+    [
+        ({}, ("rotate-keys",), "secret.key"),
+        ({"SECRET_KEYS": KEY}, ("rotate-keys",), "presence.db"),
+        ({"DATABASE_URL": "postgresql://bot@127.0.0.1:1/presence"}, ("rotate-keys",), "secret.key"),
+        ({**SWITCH, "ALLOWED_TENANTS": "t1"}, ("claim-code", "--tenant", "t1"), "presence.db"),
+    ],
+)
+def test_a_command_on_what_is_stored_makes_no_store_and_no_key(
+    environment: dict[str, str], arguments: tuple[str, ...], missing: str, tmp_path: Path
+) -> None:
+    code, output, errors = run_app(tmp_path, *arguments, **environment)
+    assert (code, output) == (2, "")
+    assert f"DATA_DIR: {tmp_path / 'data'}: there is no {missing}." in errors
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("is_torn", [True, False], ids=["torn", "something else"])

@@ -97,6 +97,12 @@ def test_an_unreadable_secret_is_exit_code_1_and_says_what_to_do(url: str, tmp_p
     assert sealed_with(url, NEW) == 6
 
 
+def test_with_one_key_it_says_that_none_was_changed(url: str, tmp_path: Path) -> None:
+    said = [run_app(tmp_path, "rotate-keys", DATABASE_URL=url, SECRET_KEYS=keys) for keys in (OLD, f"{NEW},{OLD}")]
+    assert ["There is only one key" in output for _, output, _ in said] == [True, False]
+    assert [code for code, _, _ in said] == [0, 0]
+
+
 def test_a_running_bot_continues(url: str, tmp_path: Path) -> None:
     fill(url, 50)
     settings = {"DATABASE_URL": url, "SECRET_KEYS": f"{NEW},{OLD}", **OFFLINE}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from cryptography.fernet import Fernet
 from psycopg import sql
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
@@ -62,7 +63,8 @@ async def test_the_bot_migrates_and_works_with_it_and_can_do_no_more(database: s
         await migrate(store)
         await stored(store, integration())
         assert (await read_integration(store)).id == "i1"
-    assert run_app(tmp_path, "rotate-keys", DATABASE_URL=own)[0] == 1
+    keys = Fernet.generate_key().decode()
+    assert run_app(tmp_path, "rotate-keys", DATABASE_URL=own, SECRET_KEYS=keys)[0] == 1
     with psycopg.connect(own, autocommit=True) as connection:
         owners = connection.execute(
             "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"
