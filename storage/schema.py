@@ -86,8 +86,9 @@ def upgrade_exclusively(connection: Connection) -> str | None:
 
 
 def upgrade(connection: Connection) -> str | None:
-    """Run the missing migrations on ``connection``; returns the version before. Blocks.
+    """Run the missing migrations up to ``HEAD`` on ``connection``; returns the version before. Blocks.
 
+    Files of a newer release that lie in the folder are not run, and their database is refused.
     Raises ``NewerDatabase`` and ``UnversionedDatabase``.
     """
     from alembic import command
@@ -98,11 +99,11 @@ def upgrade(connection: Connection) -> str | None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions(head=HEAD)}
     current = MigrationContext.configure(connection).get_current_revision()
     if current is not None and current not in known:
         raise NewerDatabase(current)
     if current is None and (ours := set(inspect(connection).get_table_names()) & set(SQLModel.metadata.tables)):
         raise UnversionedDatabase(min(ours))
-    command.upgrade(config, "head")
+    command.upgrade(config, HEAD)
     return current

@@ -1,4 +1,6 @@
 import asyncio
+from pathlib import Path
+from shutil import copytree
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -11,7 +13,7 @@ from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
 
 from storage.database import Database, open_database, sync_url
-from storage.schema import HEAD, MIGRATIONS, NewerDatabase, UnversionedDatabase, migrate, upgrade
+from storage.schema import HEAD, MIGRATIONS, NewerDatabase, UnversionedDatabase, migrate, stored_version, upgrade
 
 
 def test_head_is_the_newest_migration() -> None:
@@ -55,6 +57,23 @@ async def test_a_database_of_a_newer_release_is_refused_and_left_alone(url: str)
         async with database.engine.connect() as connection:
             version = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar()
         assert version == "9999"
+
+
+async def test_the_files_of_a_newer_release_change_neither(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an older release was unpacked over a newer one."""
+    migrations = copytree(MIGRATIONS, tmp_path / "migrations")
+    newer = 'revision = "9999"\ndown_revision = "{HEAD}"\nupgrade = lambda: None\n'.replace("{HEAD}", HEAD)
+    (migrations / "versions/9999_of_a_newer_release.py").write_text(newer)
+    monkeypatch.setattr("storage.schema.MIGRATIONS", migrations)
+    async with open_database(url) as database:
+        await migrate(database)
+        assert await stored_version(database) == HEAD
+        async with database.engine.begin() as connection:
+            await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        with pytest.raises(NewerDatabase, match="9999"):
+            await migrate(database)
 
 
 async def test_a_migration_that_fails_leaves_the_database_empty(url: str) -> None:
