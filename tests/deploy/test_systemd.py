@@ -8,7 +8,7 @@ import pytest
 
 from app import COMMANDS
 from settings import Settings
-from tests.deploy.settings_files import SECRETS, SETTINGS
+from tests.deploy.settings_files import SECRETS, SETTINGS, read_env_file
 from tests.support.tools import ROOT, require
 
 FOLDER = ROOT / "deploy/systemd"
@@ -42,7 +42,7 @@ def test_there_is_a_unit_for_all_in_one_and_one_for_each_role() -> None:
     assert commands == {
         "cloudlink-presence.service": [PROGRAM],
         "cloudlink-presence-web.service": [f"{PROGRAM} web"],
-        "cloudlink-presence-worker@.service": [f"{PROGRAM} worker"],
+        "cloudlink-presence-worker@.service": [f"/usr/bin/env OPERATIONS_PORT=398%i {PROGRAM} worker"],
     }
     assert {"web", "worker"} - set(COMMANDS) == set()
 
@@ -52,6 +52,13 @@ def test_what_it_sets_are_settings_and_no_secrets(name: str) -> None:
     set_there = set(environment(service(name)))
     assert set_there <= SETTINGS - SECRETS
     assert service(name)["EnvironmentFile"] == ["/etc/cloudlink-presence/presence.env"]
+
+
+@every_unit
+def test_a_setting_of_the_unit_is_not_one_that_the_settings_file_replaces(name: str) -> None:
+    """``EnvironmentFile`` has precedence over ``Environment``."""
+    offered = {"OPERATIONS_PORT", *read_env_file(ROOT / "deploy/presence.env.example")}
+    assert set(environment(service(name))) & offered == set()
 
 
 @every_unit
