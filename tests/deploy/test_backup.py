@@ -1,4 +1,4 @@
-"""The guide's commands that back up and restore are run literally, and what they make is read by nobody else.
+"""The guide's commands that back up, restore and change the key are run literally; their files are closed.
 
 Only what a test machine lacks is replaced: ``sudo``, ``systemctl`` and ``docker`` are scripts, and the system's
 folders are the test's own.
@@ -6,6 +6,7 @@ folders are the test's own.
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,12 +28,15 @@ from tests.support.storage.stores import (
     stored,
     with_secrets,
 )
+from tests.support.tools import ROOT
 
 SCRIPTS = {
-    "sudo": 'exec "$@"',
+    "sudo": '[ "$1" != -u ] || shift 2; exec "$@"',
     "systemctl": "true",
     "docker": 'while [ "$1" != exec ]; do [ $# -gt 1 ] || exit 0; shift; done; shift 3; exec "$@"',
 }
+
+SEALED = ("cloudlink_secret_sealed", "client_secret_sealed", "webhook_token_sealed")
 
 
 class Machine:
@@ -48,21 +52,27 @@ class Machine:
             program.write_text(f"#!/bin/bash\n{script}\n")
             program.chmod(0o755)
 
-    def run(self, words: str) -> None:
-        """Run the block of the guide that holds ``words``."""
+    def run(self, words: str) -> str:
+        """Run the block of the guide that holds ``words``; returns what it prints."""
         commands = block_with(words)
-        for folder in ("/var/lib/private", "/var/backups"):
+        for folder in ("/var/lib/private", "/var/backups", "/etc/cloudlink-presence", "/run/cloudlink"):
             commands = commands.replace(folder, f"{self.root}{folder}")
-        subprocess.run(
+        commands = commands.replace("/opt/cloudlink-presence", str(ROOT)).replace(
+            ".venv/bin/python", sys.executable
+        )
+        return subprocess.run(
             ["bash", "-euo", "pipefail", "-c", f"umask 000\n{commands}"],
             cwd=self.root,
             check=True,
+            stdout=subprocess.PIPE,
+            text=True,
             env={
                 "HOME": str(self.root),
                 "PATH": os.pathsep.join((str(self.root / "bin"), str(postgres.programs()), os.environ["PATH"])),
-                "PGHOST": postgres.server_url().partition("?host=")[2] if "docker" in commands else "",
+                "PGHOST": postgres.server_url().partition("?host=")[2] if "presence.dump" in commands else "",
+                "PGUSER": "presence",
             },
-        )
+        ).stdout
 
     def modes(self, *folders: str) -> dict[str, str]:
         """Of each folder and all that is in it."""
@@ -129,26 +139,38 @@ def presence() -> Iterator[str]:
         server.execute("DROP ROLE presence")
 
 
-async def test_postgresql_while_the_bot_works(machine: Machine, presence: str) -> None:
+@pytest.mark.parametrize(
+    ("program", "secrets", "backup", "copy_of_key"),
+    [
+        ("exec -T database", "deploy/secrets", "presence-backup", "presence-key"),
+        ("sudo -u postgres", "etc/cloudlink-presence/secrets", "var/backups/presence", "var/backups/presence-key"),
+    ],
+    ids=["in a container", "of one's own"],
+)
+async def test_postgresql_while_the_bot_works(
+    program: str, secrets: str, backup: str, copy_of_key: str, machine: Machine, presence: str
+) -> None:
     key = Fernet.generate_key().decode()
-    machine.secrets.mkdir(parents=True)
-    (machine.secrets / "secret_keys").write_text(key)
+    file = machine.root / secrets / "secret_keys"
+    file.parent.mkdir(parents=True)
+    (machine.root / "var/backups").mkdir(parents=True)
+    file.write_text(key)
     async with open_database(presence) as database:
         await stored(database, with_secrets(integration(), Encryption([key]), client_secret_sealed="hunter2"))
-        machine.run("pg_dump")
-        machine.run("install -m 600 deploy/secrets/secret_keys")
+        machine.run(f"{program} pg_dump")
+        machine.run(f"{secrets}/secret_keys ")
         await change(database)
         async with database.engine.begin() as connection:
             await connection.exec_driver_sql("CREATE TABLE of_a_newer_release (id integer)")
-    assert machine.modes("presence-backup", "presence-key") == {
-        "presence-backup": "0o700",
+    assert machine.modes(backup, copy_of_key) == {
+        Path(backup).name: "0o700",
         "presence.dump": "0o600",
         "presence-key": "0o700",
         "secret_keys": "0o600",
     }
-    (machine.secrets / "secret_keys").unlink()
-    machine.run("pg_restore")
-    found = Encryption([(machine.secrets / "secret_keys").read_text()])
+    file.unlink()
+    machine.run(f"{program} pg_restore")
+    found = Encryption([file.read_text()])
     async with open_database(presence) as database:
         assert decrypted(found, await read_integration(database), "client_secret_sealed") == "hunter2"
         with pytest.raises(AssertionError):
@@ -156,3 +178,52 @@ async def test_postgresql_while_the_bot_works(machine: Machine, presence: str) -
         async with database.engine.connect() as connection:
             newer = await connection.exec_driver_sql("SELECT to_regclass('of_a_newer_release')")
             assert newer.scalar() is None
+
+
+async def with_its_secrets(url: str, key: str) -> None:
+    secrets = dict.fromkeys(SEALED, "hunter2")
+    async with open_database(url) as database:
+        await stored(database, with_secrets(integration(), Encryption([key]), **secrets))
+
+
+async def check_the_key(url: str, key: str) -> None:
+    async with open_database(url) as database:
+        assert decrypted(Encryption([key]), await read_integration(database), "client_secret_sealed") == "hunter2"
+
+
+async def test_the_key_is_replaced_on_one_machine(machine: Machine) -> None:
+    old, url = key_from_file(machine.data / "secret.key"), sqlite_with_tables(machine.data)
+    await with_its_secrets(url, old)
+    secrets = machine.root / "etc/cloudlink-presence/secrets"
+    secrets.parent.mkdir(parents=True)
+    secrets.mkdir(0o700)
+    last = "3 secrets encrypted again with the first key, 0 had it already."
+    assert machine.run("test -e secret_keys").splitlines()[-1] == last
+    assert machine.run("test -e secret_keys").endswith(
+        "0 secrets encrypted again with the first key, 3 had it already.\n"
+    )
+    assert machine.modes(str(secrets)) == {"secrets": "0o700", "secret_keys": "0o600"}
+    machine.run("rm /etc/cloudlink-presence/secrets/secret_keys")
+    new = key_from_file(machine.data / "secret.key")
+    assert (new != old, list(secrets.iterdir())) == (True, [])
+    await check_the_key(url, new)
+
+
+async def test_the_key_is_replaced_with_web_and_workers(machine: Machine, presence: str) -> None:
+    old = Fernet.generate_key().decode()
+    await with_its_secrets(presence, old)
+    secrets = machine.root / "etc/cloudlink-presence/secrets"
+    secrets.mkdir(parents=True)
+    keys = secrets / "secret_keys"
+    keys.write_text(old)
+    (secrets / "database_url").write_text(presence)
+    machine.run("$(cat secret_keys)")
+    said = [machine.run("/run/cloudlink-presence-web CREDENTIALS").splitlines()[-1] for _ in range(2)]
+    assert said == [
+        "3 secrets encrypted again with the first key, 0 had it already.",
+        "0 secrets encrypted again with the first key, 3 had it already.",
+    ]
+    machine.run("$(cut -d, -f1 secret_keys)")
+    new = keys.read_text().strip()
+    assert new != old
+    await check_the_key(presence, new)

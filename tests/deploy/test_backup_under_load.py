@@ -179,11 +179,11 @@ async def test_postgresql(machine: Machine, presence: str) -> None:
     async with writing(machine.root, DATABASE_URL=presence, SECRET_KEYS=key) as writers:
         await writers.have_written(BEFORE)
         events, monitors = [*writers.events], [*writers.monitors]
-        await asyncio.to_thread(machine.run, "pg_dump")
-        await asyncio.to_thread(machine.run, "install -m 600 deploy/secrets/secret_keys")
+        await asyncio.to_thread(machine.run, "exec -T database pg_dump")
+        await asyncio.to_thread(machine.run, "deploy/secrets/secret_keys ")
         await writers.have_written(len(events) + BEFORE)
     (machine.secrets / "secret_keys").unlink()
-    machine.run("pg_restore")
+    machine.run("exec -T database pg_restore")
     with psycopg.connect(presence) as restored:
         unchecked = restored.execute("SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND NOT convalidated")
         assert unchecked.fetchone() == (0,)
