@@ -279,7 +279,7 @@ class Settings(BaseSettings):
         if not is_one_cloud(self.graph_url, self.entra_url, self.bot_token_issuer):
             raise ValueError(
                 "GRAPH_URL, ENTRA_URL and BOT_TOKEN_ISSUER are addresses of different Microsoft clouds: "
-                "take all of them from one, as the guide to deployment lists them"
+                "take all of them from one, as docs/en/settings.md lists them"
             )
         return self
 

@@ -109,11 +109,15 @@ def _is_to_change(person: Person, integration: Integration, now: datetime) -> bo
 def wishes(
     persons: Iterable[AnyPerson], integrations: Mapping[str, AnyIntegration], now: datetime
 ) -> dict[str, Presence]:
-    """The strongest wish of these people's integrations, by id, for each Teams user who has one."""
+    """The strongest wish of these people's integrations, by id, for each Teams user who has one.
+
+    Whose former account is still to be cleared has none for the new one: a row answers for one session.
+    """
     found: dict[str, Presence] = {}
     for person in persons:
         wish = plan.wanted_presence(person, integrations[person.integration_id])
-        if wish and person.teams_user_id and not plan.is_stale(person, now):
+        is_former = person.applied and person.applied_user_id not in (None, person.teams_user_id)
+        if wish and person.teams_user_id and not is_former and not plan.is_stale(person, now):
             found[person.teams_user_id] = strongest(wish, found.get(person.teams_user_id))
     return found
 

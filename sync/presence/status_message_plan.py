@@ -97,6 +97,8 @@ def mark_message(person: AnyPerson, change: MessageChange | None) -> None:
         person.status_until = max(change.until + plan.LEEWAY, person.status_until or change.until)
     elif change is None:
         forget_message(person)
+    else:
+        person.status_before = person.status_message
 
 
 def mark_message_accepted(person: AnyPerson, change: MessageChange) -> None:

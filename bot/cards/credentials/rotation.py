@@ -117,11 +117,15 @@ def _about_monitors(texts: Texts, monitors: Sequence[str]) -> CardElement:
     """A secret that the bot makes is shown to nobody, so monitors cannot share it."""
     if not monitors:
         return note("emphasis", "📡", texts("rotate.for_me.monitors"))
-    return note("warning", "📡", texts("rotate.for_me.listed", names=_listed(monitors)), texts("rotate.for_me.own"))
+    return note(
+        "warning", "📡", texts("rotate.for_me.listed", names=_listed(texts, monitors)), texts("rotate.for_me.own")
+    )
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(capped(name, 40) for name in names[:5]) + (" …" if names[5:] else "")
+def _listed(texts: Texts, names: Sequence[str]) -> str:
+    named = ", ".join(capped(name, 40) for name in names[:5])
+    more = len(names) - 5
+    return texts.plural("report.and_more", more, names=named) if more > 0 else named
 
 
 def progress(
@@ -175,7 +179,7 @@ def old_secret_left(
     keep = texts("rotate.old_left.keep", day=texts.date(expires_on)) if expires_on else newest
     remedy = texts(f"rotate.old_left.{why}.remedy")
     if why is OldSecretLeft.SHARED and sharing:
-        remedy = texts.plural("rotate.old_left.shared.named", len(sharing), names=_listed(sharing))
+        remedy = texts.plural("rotate.old_left.shared.named", len(sharing), names=_listed(texts, sharing))
     return note("warning", "🗝️", texts(f"rotate.old_left.{why}"), keep, remedy, link=page)
 
 

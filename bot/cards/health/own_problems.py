@@ -28,16 +28,22 @@ def own_problem(texts: Texts, service: str, facts: Mapping[str, Any], since: str
     ``last`` is when the list that it is about was read last, as ``last_read`` says it.
     """
     what = what_is_wrong(texts, service, facts, last)
-    return note("warning", "⚠️", what, texts(f"notice.problem.{service}.remedy"), since)
+    remedy = texts(f"notice.problem.{service}.remedy", side=_side(texts, facts))
+    return note("warning", "⚠️", what, remedy, since)
 
 
 def what_is_wrong(texts: Texts, service: str, facts: Mapping[str, Any], last: str = "") -> str:
     """Such a problem in a sentence; the parameters are those of ``own_problem``."""
     count = int(facts.get(COUNTED.get(service, ""), 0))
     before = texts.number(int(facts.get("before", 0)))
-    side = service_name(texts, str(facts.get("side", Service.CLOUDLINK)))
+    side = _side(texts, facts)
     names = capped(str(facts.get("names", "")), 140)
     return texts.plural(f"notice.problem.{service}.what", count, before=before, side=side, names=names, last=last)
+
+
+def _side(texts: Texts, facts: Mapping[str, Any]) -> str:
+    """The service whose list it is about."""
+    return service_name(texts, str(facts.get("side", Service.CLOUDLINK)))
 
 
 def last_read(texts: Texts, facts: Mapping[str, Any], now: datetime, zone: str) -> str:

@@ -31,7 +31,7 @@ def test_a_refused_act_is_an_attempt_and_a_failure_is_said_once() -> None:
     refused, failed = act("enable"), act("rotate_failed")
     refused.result = failed.result = "graph.consent_missing"
     assert what(EN, refused) == "Failed attempt to enable presence"
-    assert what(PT, refused) == "Tentativa falhada de ativar a presença"
+    assert what(PT, refused) == "Tentativa falhada de ativar a sincronização"
     assert what(EN, failed) == EN("act.rotate_failed")
     assert what(EN, act("enable")) == EN("act.enable")
     unknown = act("some_new_act")

@@ -3,8 +3,11 @@
 import pytest
 
 from bot.activity import Card
+from bot.cards.health.own_problems import own_problem
+from bot.cards.parts import card
 from bot.languages import Texts
 from sync.domain.errors import Fault
+from sync.problems.incidents import LISTS
 from tests.cards.gallery.notice import samples
 from tests.support.bot.fakes import words
 from tests.support.bot.texts import EN, PT
@@ -76,3 +79,9 @@ def test_an_old_secret_is_said_to_be_removed_only_if_it_was() -> None:
     left = words(NOTICES["notice_rotation_old_left"])
     assert removed not in left
     assert EN("rotate.old_left.keep", day="May 21, 2027") in left
+
+
+@pytest.mark.parametrize("texts", [EN, PT], ids=["en", "pt"])
+def test_a_list_is_corrected_in_the_service_that_is_named(texts: Texts) -> None:
+    box = own_problem(texts, LISTS, {"people": 12, "before": 15, "side": "entra"})
+    assert texts("notice.problem.lists.remedy", side=texts("service.entra")) in words(card(texts, "", [box]))

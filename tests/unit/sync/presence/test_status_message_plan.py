@@ -200,3 +200,11 @@ def test_when_a_message_is_refused_the_one_before_it_is_still_ours() -> None:
     plan.mark_message(someone, plan.change_for(someone, row, "", NOON))
     plan.mark_message_refused(someone)
     assert (someone.status_message, someone.status_user_id) == ("", None)
+
+
+def test_until_it_is_known_whether_a_message_was_cleared_it_is_read_again_for_the_next_call() -> None:
+    someone, row = showing(line="idle", desired=None, heard_at=NOON), with_messages()
+    plan.mark_message(someone, plan.change_for(someone, row, MESSAGE, NOON))
+    someone.line, someone.desired = "on_call", Presence.IN_A_CALL
+    assert plan.needs_check(someone, row, NOON)
+    assert plan.change_for(someone, row, "", NOON) == SetMessage("teams p1", MESSAGE, NOON + plan.DURATION)

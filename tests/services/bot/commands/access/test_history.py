@@ -121,7 +121,11 @@ async def test_an_act_on_a_missing_integration_is_not_recorded(chat: Chat, clien
             "history",
             ["12 entries", "Page 1 of 2", "Presence enabled · Head office", "Ada · 10 minutes ago"],
         ),
-        ("pt-PT", "histórico", ["12 registos", "Página 1 de 2", "Presença ativada · Head office", "há 10 minutos"]),
+        (
+            "pt-PT",
+            "histórico",
+            ["12 registos", "Página 1 de 2", "Sincronização ativada · Head office", "há 10 minutos"],
+        ),
     ],
 )
 async def test_by_pages_newest_first(chat: Chat, locale: str, said: str, expected: list[str]) -> None:
@@ -265,7 +269,7 @@ async def test_it_is_in_the_language_of_the_person_who_asked(chat: Chat, server:
     await fill_history(chat, 1)
     chat.locale = "pt-PT"
     (row,) = rows((await fetch(await exported(chat, "exportar histórico")))[2], ";")
-    assert row["O que foi feito"] == "Presença ativada"
+    assert row["O que foi feito"] == "Sincronização ativada"
 
 
 @pytest.mark.parametrize(
