@@ -66,6 +66,8 @@ async def _move_phones(
         if not seen[person.id]:
             person.line, person.desired, person.desired_at = LineState.UNKNOWN, None, now
             person.desired_because, person.waiting_since = current_cause(), None
+            if person.status_message:
+                person.status_due_at = now
 
 
 async def _retire(session: AsyncSession, person: Person, now: datetime) -> None:

@@ -233,7 +233,8 @@ async def seen_at(database: Database) -> dict[str, datetime | None]:
 
 
 async def test_someone_whose_extension_is_taken_away_has_no_calls_from_then_on(tmp_path: Path) -> None:
-    ana = person("ana", **APPLIED, applied_user_id="teams ana", line="on_call")
+    shown = {"applied_user_id": "teams ana", "status_message": "On the phone", "status_user_id": "teams ana"}
+    ana = person("ana", **APPLIED, **shown, line="on_call")
     async with bench(tmp_path, ana, *on_the_phone("ext ana")) as at:
         at.set_people("ana")
         at.clients.cloudlink.people[0] = replace(at.clients.cloudlink.people[0], extension=None)
@@ -241,6 +242,7 @@ async def test_someone_whose_extension_is_taken_away_has_no_calls_from_then_on(t
         await at.directory_sync.match("i1")
         row = await read_person(at.database, "ana")
         assert (row.desired, row.applied, row.due_at, row.line) == (None, CALL, NOON, "unknown")
+        assert row.status_due_at == NOON
         assert await seen_at(at.database) == {}
 
 
