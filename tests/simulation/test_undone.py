@@ -10,7 +10,7 @@ from tests.support.tools import ROOT
 DAYS = {
     "ended_calls_stay_ended": 13,
     "ringing_is_a_call": 0,
-    "others_wishes_are_ignored": 9,
+    "others_wishes_are_ignored": 4,
     "times_of_the_future_are_believed": 16,
     "guests_are_matched": 11,
     "removals_forget_the_quota": 401,
