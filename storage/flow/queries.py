@@ -103,7 +103,7 @@ OF_TEAMS_USERS = """
 WHERE id IN (
     SELECT person.id FROM each(?) CROSS JOIN person
         WHERE person.teams_user_id = each.1 AND person.integration_id = each.0
-)
+) ORDER BY id
 """
 
 COUNT_UNKNOWN_STATE = """

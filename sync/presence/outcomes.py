@@ -94,10 +94,9 @@ class Outcomes:
         """
         if isinstance(outcome, Done | Refused) and person.waiting_since == pending.since:
             person.waiting_since = None
+        is_overtaken = pending.shown != strongest_of(pending.wish, other) or pending.previous.is_outdated(person)
         match outcome:
-            case Done() if pending.shown != strongest_of(pending.wish, other) or pending.previous.is_outdated(
-                person
-            ):
+            case Done() if is_overtaken:
                 self._send_again(person, pending)
             case Done():
                 plan.mark_accepted(person, pending.change, self.done_at, self.now)
