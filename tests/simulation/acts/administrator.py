@@ -47,6 +47,7 @@ class Administrator:
         account = CloudLinkAccount("", account_id, "client", "cloudlink-secret")
         name = f"Vale Verde {next(self._numbers)}"
         view = await engine.integrations.add(TENANT, name, account, app(self._secret), None, ADMIN)
+        self.cloudlinks[account_id].begin_again()
         if self.world.dice("previews").random() < 0.3:
             await engine.overview.preview(TENANT, view.id)
         return view

@@ -132,6 +132,12 @@ class CloudLinkModel:
         if self.world.has(Kind.NO_POLLS):
             self.missed |= {each.user_id for each in self.phones.devices.values() if not each.is_quiet()}
 
+    def begin_again(self) -> None:
+        """An integration is added: until both directories are read, events are nobody's."""
+        if self.was_listed and self.world.has(Kind.NO_POLLS):
+            self.missed |= set(self.phones.colleagues)
+        self.was_listed = False
+
     def is_out_of_sight(self, user_id: str) -> bool:
         """Whether this person is on the phone at a device that the product cannot know of: no event named it."""
         forgets = self.world.kinds & {Kind.LISTS_SHRINK, Kind.PEOPLE_MOVE, Kind.ADMINISTRATOR, Kind.POWER_CUTS}
