@@ -38,7 +38,7 @@ from storage.database import Database
 from storage.encryption import Encryption
 from sync.domain.jobs import NOTIFY, SHOW_REMOVED, SHOW_UPDATE
 from sync.engine import Engine
-from sync.monitoring.readiness import BOT
+from sync.monitoring.readiness import BOT, ENTRA
 from sync.monitoring.routes import liveness_route
 
 
@@ -76,6 +76,7 @@ async def open_bot(
     pipeline = Pipeline(services, metrics, CrowdLimit(database, config.access, monotonic))
     tokens = token_source(config.hosting, steady_now)
     engine.readiness.watch(BOT, tokens.is_accepted)
+    engine.readiness.watch(ENTRA, tokens.is_reachable)
     async with open_host(
         config.hosting, pipeline, http, utc_now, metrics, deadline=deadline, tokens=tokens
     ) as host:

@@ -18,7 +18,7 @@ from sync.monitoring.store_gauges import StoreGauges
 TIMEOUT = 3.0
 """Seconds within which the database must respond to count as available."""
 
-DATABASE, JOBS, BOT = "database", "jobs", "bot"
+DATABASE, JOBS, BOT, ENTRA = "database", "jobs", "bot", "entra"
 DISK = "disk"
 """What cannot be written when its database is, for want of space."""
 

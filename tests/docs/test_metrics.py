@@ -22,7 +22,7 @@ from sync.domain.model import Service
 from sync.flow.line_state import Verdict
 from sync.flow.ownership import Nobody
 from sync.flow.tick import DUPLICATE
-from sync.monitoring.readiness import BOT, DATABASE, JOBS
+from sync.monitoring.readiness import BOT, DATABASE, ENTRA, JOBS
 from sync.phones.webhooks import WebhookResult
 from tests.support.documents import METRICS, table_rows
 from tests.support.tools import ROOT
@@ -80,7 +80,7 @@ def test_labels_have_exactly_the_programs_values() -> None:
     assert set(measured.TURN_OUTCOMES) == {outcome.value for outcome in Turned}
     assert set(measured.NOTICES) == {state.value for state in State}
     assert set(measured.CLOSED) == {reason.value for reason in Closed}
-    assert set(measured.PARTS) == {DATABASE, JOBS, BOT}
+    assert set(measured.PARTS) == {DATABASE, JOBS, BOT, ENTRA}
 
 
 def test_no_label_identifies_a_person() -> None:

@@ -26,6 +26,10 @@ HELP = (
     "Entra ID refuses the bot's own credentials: it cannot answer or warn anyone in Teams; calls are still shown. "
     "Add a client secret to the bot's registration, set BOT_APP_PASSWORD to its Value and restart."
 )
+HELP_UNREACHABLE = (
+    "Entra ID does not answer this machine: the bot cannot answer or warn anyone in Teams. See whether the machine "
+    "reaches the address in ENTRA_URL, directly or by proxy. If aadsts is not 0, it does: BOT_TENANT_ID is wrong."
+)
 CHECK_EVERY = timedelta(minutes=1)
 _BOT_FRAMEWORK_TENANT = "botframework.com"
 
@@ -41,6 +45,10 @@ class TokenSource(Protocol):
         """Whether Entra ID accepts the bot's own credentials; True while it does not answer. Raises nothing."""
         ...
 
+    async def is_reachable(self) -> bool:
+        """Whether Entra ID answered when it was asked last, were it with a refusal. Raises nothing."""
+        ...
+
 
 class NoToken:
     """For a bot without an app id, on a developer's machine."""
@@ -49,6 +57,9 @@ class NoToken:
         return ""
 
     async def is_accepted(self) -> bool:
+        return True
+
+    async def is_reachable(self) -> bool:
         return True
 
 
@@ -62,16 +73,24 @@ class BotToken:
         self._token = ""
         self._good_until: datetime | None = None
         self._is_refused = False
+        self._is_unreachable = False
         self._checked_at: datetime | None = None
 
     async def is_accepted(self) -> bool:
-        """Whether Entra ID accepts the bot's own credentials; asked at most once in ``CHECK_EVERY``."""
+        await self._check()
+        return not self._is_refused
+
+    async def is_reachable(self) -> bool:
+        await self._check()
+        return not self._is_unreachable
+
+    async def _check(self) -> None:
+        """Ask Entra ID, at most once in ``CHECK_EVERY``, and not while a token is good."""
         now = self._clock()
         if self._checked_at is None or now >= self._checked_at + CHECK_EVERY:
             self._checked_at = now
             with suppress(Undelivered):
                 await self.get()
-        return not self._is_refused
 
     async def get(self) -> str:
         async with self._lock:
@@ -85,8 +104,10 @@ class BotToken:
             answer = await asyncio.to_thread(self._acquire)
         except (httpx.HTTPError, EntraUnavailable, msal.exceptions.MsalError, ValueError) as error:
             code = code_in(f"{error} {error.__context__ or ''}")
-            log.error("bot_token_unreachable", error=type(error).__name__, aadsts=code)
+            self._is_unreachable = True
+            log.error("bot_token_unreachable", error=type(error).__name__, aadsts=code, help=HELP_UNREACHABLE)
             raise Undelivered(0) from None
+        self._is_unreachable = False
         token, lifetime = answer.get("access_token"), answer.get("expires_in")
         self._is_refused = not isinstance(token, str) or not isinstance(lifetime, int)
         if not isinstance(token, str) or not isinstance(lifetime, int):

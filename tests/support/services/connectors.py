@@ -109,6 +109,7 @@ class BotEntra:
     url: str = ""
     requests: list[dict[str, str]] = field(default_factory=list)
     refuse: bool = False
+    fail: bool = False
     delay: float = 0.0
     lifetime: int = 3600
     elsewhere: str = ""
@@ -129,6 +130,8 @@ class BotEntra:
         await asyncio.sleep(self.delay)
         if self.elsewhere:
             return web.Response(status=307, headers={"Location": self.elsewhere + request.path})
+        if self.fail:
+            return web.Response(status=503)
         if self.refuse:
             return web.json_response({"error": "invalid_client", "error_description": "AADSTS7000215"}, status=401)
         return web.json_response(

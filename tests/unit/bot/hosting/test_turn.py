@@ -269,9 +269,28 @@ async def test_refused_credentials_of_the_bot_are_noticed_and_asked_about_once_a
         tokens = token_source(bot.config, clock)
         bot.entra.refuse = True
         assert [await tokens.is_accepted() for _ in range(3)] == [False] * 3
+        assert await tokens.is_reachable()
+        assert len(bot.entra.requests) == 1
         bot.entra.refuse = False
         clock.advance(minutes=2)
         assert await tokens.is_accepted()
+
+
+async def test_that_entra_does_not_answer_the_bot_is_noticed_and_is_no_refusal() -> None:
+    async def handler(_: Turn) -> None: ...
+
+    async with open_bot(handler) as bot:
+        clock = FakeClock()
+        tokens = token_source(bot.config, clock)
+        bot.entra.fail = True
+        with capture_logs() as logs:
+            assert not await tokens.is_reachable()
+            assert await tokens.is_accepted()
+        assert [(line["event"], line["aadsts"]) for line in logs] == [("bot_token_unreachable", 0)]
+        assert "ENTRA_URL" in logs[0]["help"]
+        bot.entra.fail = False
+        clock.advance(minutes=2)
+        assert await tokens.is_reachable()
 
 
 async def test_a_slow_turn_is_answered_in_time_and_continues() -> None:
