@@ -330,6 +330,7 @@ class Day:
         def cut() -> None:
             self.world.note(f"POWER CUT, {unsynced:.1f} s unsynced")
             DISK.cut_power()
+            self.graph.forget_unsynced(unsynced)
             self._kill()
 
         self.world.time.after(unsynced, cut)

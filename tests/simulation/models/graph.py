@@ -101,7 +101,7 @@ class GraphModel:
     read_refused_at: float = 0.0
     failed_at: float = -1e9
     forbade_at: float = -1e9
-    _arrivals: deque[float] = field(default_factory=deque)
+    _arrivals: deque[tuple[float, bool]] = field(default_factory=deque)
 
     def shown(self, client_id: str, user_id: str) -> str | None:
         session = self.sessions.get((client_id, user_id))
@@ -154,7 +154,9 @@ class GraphModel:
         now = self.world.time.seconds
         if now < self.down_until:
             return ServiceUnavailable(Fault.GRAPH_UNREACHABLE, status=503)
-        self.count(len(changes))
+        ticked = [each for each in changes if isinstance(each, SetPresence | ClearPresence)]
+        self.count(len(ticked), is_durable=True)
+        self.count(len(changes) - len(ticked))
         if now < self.refuses_until:
             return CredentialsWrong(Fault.GRAPH_FORBIDDEN, status=401)
         wait = round(self.throttles_until - now, 3)
@@ -167,10 +169,15 @@ class GraphModel:
             return ServiceUnavailable(Fault.GRAPH_UNREACHABLE, error="TimeoutError")
         return outcomes
 
-    def count(self, requests: int) -> None:
+    def forget_unsynced(self, seconds: float) -> None:
+        """What sessions spent of the quota is not durable: after a power cut the product does not know of it."""
+        since = self.world.time.seconds - seconds
+        self._arrivals = deque((at, is_durable) for at, is_durable in self._arrivals if is_durable or at < since)
+
+    def count(self, requests: int, *, is_durable: bool = False) -> None:
         now = self.world.time.seconds
-        self._arrivals.extend([now] * requests)
-        while self._arrivals and self._arrivals[0] <= now - WINDOW:
+        self._arrivals.extend([(now, is_durable)] * requests)
+        while self._arrivals and self._arrivals[0][0] <= now - WINDOW:
             self._arrivals.popleft()
         if len(self._arrivals) > self.quota:
             self.world.fail(f"{len(self._arrivals)} requests within 30 s, allowed are {self.quota}")
