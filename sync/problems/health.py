@@ -14,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from storage.database import Database
 from storage.queries import integrations
 from storage.queries.health import problems
+from storage.queries.people import people
 from storage.tables.integrations import Integration
 from storage.tables.problems import Problem
 from sync.domain.errors import CERTAIN, OUTAGES, CredentialsWrong, ListUnread, SyncError, error_from
@@ -65,6 +66,8 @@ async def mark_unhealthy(
         log.warning(
             "service_unhealthy", integration=integration_id, service=affected.value, fault=error.fault.value
         )
+        if lasting and affected in TEAMS:
+            await people.hand_over_sessions(session, integration_id, now)
     return current
 
 

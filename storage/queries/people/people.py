@@ -143,6 +143,24 @@ def _is_overwritten() -> ColumnElement[bool]:
     )
 
 
+async def hand_over_sessions(session: AsyncSession, integration_id: str, now: datetime) -> None:
+    """The credentials of this integration are refused: those with the same application send their own wish for a
+    session again, where it has shown another thing.
+    """
+    own, other, their = aliased(Integration), aliased(Integration), aliased(Person)
+    is_same = (col(other.tenant_id) == own.tenant_id) & (col(other.client_id) == own.client_id)
+    query = (
+        select(Person)
+        .join(other, col(other.id) == Person.integration_id)
+        .join(own, is_same & (col(own.id) == integration_id) & (col(own.id) != other.id))
+        .join(their, (col(their.integration_id) == own.id) & (col(their.teams_user_id) == Person.teams_user_id))
+        .where(col(Person.applied) != col(their.applied))
+        .order_by(Person.id)
+    )
+    for person in (await session.exec(for_update(query, of=Person))).all():
+        person.applied, person.applied_at, person.due_at = UNSURE, now, now
+
+
 _DUE = (
     select(Person.integration_id, func.min(Person.due_at))
     .where(col(Person.due_at) <= bindparam("now"))

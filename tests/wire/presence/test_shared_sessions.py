@@ -187,6 +187,20 @@ async def test_an_integration_whose_credentials_are_refused_wishes_nothing(tmp_p
         assert await sandbox.shown("2001") == IN_A_CALL
 
 
+async def test_what_an_integration_has_shown_is_others_to_change_once_its_credentials_are_refused(
+    tmp_path: Path,
+) -> None:
+    async with two_integrations(tmp_path) as (sandbox, running, second):
+        first = await running.integration_id()
+        await wish(running, second, Presence.PRESENTING)
+        await wish(running, first, Presence.IN_A_CALL)
+        assert await sandbox.shown("2001") == PRESENTING
+        await lose_access(running, second)
+        await running.wait_until_shown("2001", *IN_A_CALL)
+        await eventually(lambda: is_applied(running, first, Presence.IN_A_CALL))
+        assert await clears(sandbox) == 0
+
+
 async def lose_access(running: RunningEngine, integration_id: str) -> None:
     """Entra refuses the integration's secret from now on, and that is known."""
     async with running.database.writing() as session:
