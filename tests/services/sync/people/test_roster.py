@@ -281,20 +281,20 @@ async def test_what_another_integration_has_not_cleared_yet_is_no_stronger_sessi
         assert (await at.roster.explain("t1", "i1", "rui")).reason is Reason.STRONGER
 
 
-@pytest.mark.parametrize(("owner", "reason"), [("t1", Reason.SHARED), ("t2", Reason.STRONGER)])
+@pytest.mark.parametrize(("owner", "reason"), [("t1", Reason.SHARED), ("t2", Reason.NOT_OURS)])
 async def test_what_another_integration_may_not_clear_is_named_as_its(
     tmp_path: Path, owner: str, reason: Reason
 ) -> None:
     given: dict[str, Any] = {"applied_user_id": "teams rui", "teams_user_id": "teams rui", "applied_at": NOON}
     ends = {"applied_until": NOON + timedelta(hours=4)}
-    rui = person("rui", **{**TALKING, **given, **ends}, applied=CALL)
-    theirs = person("theirs", integration_id="i3", **given, **ends, applied=Presence.PRESENTING, line="idle")
+    rui = person("rui", line="idle", heard_at=NOON, teams_user_id="teams rui")
+    theirs = person("theirs", integration_id="i3", **given, **ends, applied=CALL, line="idle")
     async with bench(tmp_path, integration(id="i3", name="Porto", owner_tenant=owner), rui, theirs) as at:
         for at_second in (0, 10):
             async with at.database.writing() as session:
                 now = NOON + timedelta(seconds=at_second)
                 await health.mark_unhealthy(session, "i3", CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED), now)
-        at.clients.graph.shown["teams rui"] = Shown("DoNotDisturb", "Presenting")
+        at.clients.graph.shown["teams rui"] = Shown("Busy", "InACall")
         assert (await named_integration(at, reason)) == ("Porto" if owner == "t1" else None)
 
 
