@@ -258,8 +258,8 @@ def _make_private_file(path: Path) -> None:
 def configure_connections(engine: Engine, *, durable: bool = False, busy: int = BUSY) -> None:
     """Set up each new connection of ``engine`` as this program needs it.
 
-    ``durable``: what is committed on SQLite survives a loss of power too, as it always does on PostgreSQL
-    (SQLite: "PRAGMA synchronous", with a write-ahead log).
+    ``durable``: for ticks, which find few rows by an index each. What they commit on SQLite survives a loss of
+    power too, as it always does on PostgreSQL (SQLite: "PRAGMA synchronous", with a write-ahead log).
     """
     if engine.dialect.name == "sqlite":
         values = f"busy_timeout={1000 * busy}", "journal_mode=WAL", f"synchronous={'FULL' if durable else 'NORMAL'}"
@@ -267,7 +267,7 @@ def configure_connections(engine: Engine, *, durable: bool = False, busy: int = 
     else:
         from storage.postgres_connections import configure  # slow to import
 
-        configure(engine)
+        configure(engine, prefer_indexes=durable)
 
 
 def _configure_sqlite(values: Sequence[str], connection: Any, _record: Any) -> None:

@@ -10,11 +10,14 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import InvalidatePoolError
 
 
-def configure(engine: Engine) -> None:
+def configure(engine: Engine, *, prefer_indexes: bool = False) -> None:
+    """``prefer_indexes``: for statements of which each finds few rows, in tables too new to have statistics."""
     event.listen(engine, "connect", _strip_nul)
     event.listen(engine, "connect", _leave_begin_to_us)
     event.listen(engine, "checkout", _begin)
     event.listen(engine, "begin", _begin_another)
+    if prefer_indexes:
+        event.listen(engine, "connect", _prefer_indexes)
 
 
 class NulStrippingDumper(StrDumperUnknown):
@@ -31,6 +34,11 @@ def _strip_nul(_connection: Any, record: Any) -> None:
 
 def _leave_begin_to_us(connection: Any, _record: Any) -> None:
     connection.autocommit = True
+
+
+def _prefer_indexes(connection: Any, _record: Any) -> None:
+    """PostgreSQL takes any list of values for a hundred rows, and reads a whole table of some thousands instead."""
+    connection.cursor().execute("SET enable_seqscan = off")
 
 
 def _begin(connection: Any, _record: Any, _proxy: Any) -> None:

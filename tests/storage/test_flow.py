@@ -52,12 +52,11 @@ async def test_no_statement_reads_a_whole_table(tmp_path: Path) -> None:
 
 
 async def plan_of(database: Database, statement: str, values: list[Any]) -> str:
-    """How the database would find the rows, if it had many."""
+    """How the database finds the rows, however few there are."""
 
     def explain(transaction: Transaction) -> str:
         if not database.is_sqlite:
             transaction.write("ANALYZE person", [[]])
-            transaction.write("SET LOCAL enable_seqscan = off", [[]])
         kind = "EXPLAIN QUERY PLAN " if database.is_sqlite else "EXPLAIN "
         return "\n".join(str(row[-1]) for row in transaction.rows(kind + statement, *values))
 
