@@ -9,6 +9,7 @@ from sqlmodel import select
 
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
+from sync.domain.jobs import POLL, POLL_CHUNK, POLL_NOW, POLL_SAMPLE
 from tests.support.engines import RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.services.sandboxes import SandboxHandle, running_sandbox
@@ -36,6 +37,26 @@ async def answer_call(sandbox: SandboxHandle, extension: str) -> str:
     call_id = await sandbox.ring(extension)
     await sandbox.answer(extension, call_id)
     return call_id
+
+
+async def polls_are_over(running: RunningEngine) -> bool:
+    """Whether the first poll is done, and no job is left."""
+    are_idle = not running.metric("jobs_running") and not await running.engine.jobs.waiting()
+    return are_idle and running.metric("jobs_total", task="poll", outcome="done") > 0
+
+
+async def end_polls(running: RunningEngine) -> None:
+    """From here on only webhooks change a wish."""
+
+    async def nothing(_key: str) -> None:
+        return None
+
+    async def is_idle() -> bool:
+        return running.metric("jobs_running") == 0
+
+    for job in (POLL, POLL_SAMPLE, POLL_CHUNK, POLL_NOW):
+        running.engine.jobs.replace(job, nothing)
+    await eventually(is_idle)
 
 
 async def presence_requests(sandbox: SandboxHandle) -> list[dict[str, Any]]:

@@ -15,27 +15,28 @@ from tests.support.presence import (
     IN_A_CALL,
     answer_call,
     connected_engine,
+    end_polls,
     person_by_extension,
+    polls_are_over,
     presence_requests,
 )
 from tests.support.services.sandboxes import SandboxHandle, running_sandbox
 
 
 @asynccontextmanager
-async def watched(folder: Path, **options: Any) -> AsyncIterator[tuple[SandboxHandle, RunningEngine, CapturedLog]]:
-    """After the first poll, phone events come only from webhooks."""
+async def watched(
+    folder: Path, *, polls: bool = False, **options: Any
+) -> AsyncIterator[tuple[SandboxHandle, RunningEngine, CapturedLog]]:
+    """After the first poll, phone events come only from webhooks, or from ``polls`` too."""
     async with connected_engine(folder, **{"intervals": replace(QUICK, schedule=3600, poll=3600), **options}) as (
         sandbox,
         running,
     ):
         await eventually(lambda: polls_are_over(running))
+        if not polls:
+            await end_polls(running)
         with captured_log() as log:
             yield sandbox, running, log
-
-
-async def polls_are_over(running: RunningEngine) -> bool:
-    are_idle = not running.metric("jobs_running") and not await running.engine.jobs.waiting()
-    return are_idle and running.metric("jobs_total", task="poll", outcome="done") > 0
 
 
 async def accepted(log: CapturedLog, count: int = 1) -> bool:
@@ -121,6 +122,7 @@ async def test_another_process_pushes_under_the_id_of_what_caused_it(tmp_path: P
         async with running_engine(sandbox, tmp_path, intervals=replace(QUICK, poll=3600)) as running:
             await running.connect()
             await eventually(lambda: polls_are_over(running))
+            await end_polls(running)
             await sandbox.set_faults(graphOutage=True)
             with captured_log() as log:
                 await sandbox.call("2001")
@@ -149,7 +151,7 @@ async def noted(log: CapturedLog, event: str) -> bool:
 
 async def test_changes_found_by_a_poll_have_the_polls_id(tmp_path: Path) -> None:
     intervals = replace(QUICK, poll_with_webhooks=0.2)
-    async with watched(tmp_path, intervals=intervals) as (sandbox, running, log):
+    async with watched(tmp_path, polls=True, intervals=intervals) as (sandbox, running, log):
         await sandbox.set_faults(loseWebhooks=True)
         await answer_call(sandbox, "2001")
         await running.wait_until_shown("2001", *IN_A_CALL)

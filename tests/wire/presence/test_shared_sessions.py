@@ -14,7 +14,6 @@ from storage.encryption import Encryption
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.domain.errors import CredentialsWrong, Fault
-from sync.domain.jobs import POLL, POLL_CHUNK, POLL_NOW, POLL_SAMPLE
 from sync.domain.model import AlreadySetUp
 from sync.domain.people import Reason
 from sync.domain.presence import LineState, Presence
@@ -28,6 +27,7 @@ from tests.support.presence import (
     PRESENTING,
     answer_call,
     connected_engine,
+    end_polls,
     presence_requests,
 )
 from tests.support.services.sandboxes import SandboxHandle
@@ -61,20 +61,6 @@ async def is_polled(running: RunningEngine, integration_id: str, since: datetime
     async with running.database.session() as session:
         row = await session.get(Integration, integration_id)
     return bool(row and row.polled_at and row.polled_at >= since)
-
-
-async def end_polls(running: RunningEngine) -> None:
-    """From here on only webhooks change a wish."""
-
-    async def nothing(_key: str) -> None:
-        return None
-
-    async def is_idle() -> bool:
-        return running.metric("jobs_running") == 0
-
-    for job in (POLL, POLL_SAMPLE, POLL_CHUNK, POLL_NOW):
-        running.engine.jobs.replace(job, nothing)
-    await eventually(is_idle)
 
 
 async def person_of(running: RunningEngine, integration_id: str, name: str = "Ana Martins") -> Person:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,15 @@ from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.domain.jobs import PUSH
 from sync.domain.presence import LineState
-from tests.support.engines import ADMIN, TENANT, RunningEngine, running_engine
+from tests.support.engines import ADMIN, QUICK, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.presence import (
     IN_A_CALL,
     STATUS_TEXT,
+    end_polls,
     only_integration,
     person_by_extension,
+    polls_are_over,
     wait_for_status_message,
 )
 from tests.support.services.sandboxes import SandboxHandle, running_sandbox
@@ -189,7 +192,10 @@ async def test_an_outage_only_delays_the_messages(tmp_path: Path) -> None:
 
 async def test_half_of_the_quota_is_reserved_for_presence(tmp_path: Path) -> None:
     """Of 8 requests messages get 4: one for reading, three for writing."""
-    async with with_messages(tmp_path, quota=8) as (sandbox, running):
+    no_polls = replace(QUICK, schedule=3600, poll=3600)
+    async with with_messages(tmp_path, quota=8, intervals=no_polls) as (sandbox, running):
+        await eventually(lambda: polls_are_over(running))
+        await end_polls(running)
         async with running.database.writing() as session:
             await session.exec(update(Integration).values(quota_spent=[]))
         for number in range(1, 6):
