@@ -25,6 +25,7 @@ from tests.support.presence import (
     answer_call,
     connected_engine,
     person_by_extension,
+    polls_are_over,
     presence_requests,
 )
 from tests.support.services.sandboxes import SandboxHandle, running_sandbox
@@ -326,6 +327,7 @@ async def accepted_at(running: RunningEngine, extension: str, now: datetime) -> 
 async def poll_for(minutes: int, clock: FakeClock, running: RunningEngine) -> None:
     """Let time pass while the phones are polled: a state without news for an hour is cleared."""
     for _ in range(minutes // 40):
+        await eventually(lambda: polls_are_over(running))
         clock.advance(minutes=40)
         await eventually(lambda: polled_at(running, clock()))
 

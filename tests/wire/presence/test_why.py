@@ -139,6 +139,7 @@ async def cloudlink_away(scene: Scene) -> None:
     """What was known of the phone is forgotten, and it cannot be read again."""
     await scene.talks()
     await scene.sandbox.set_faults(cloudlink_outage=True)
+    await eventually(lambda: scene.running.metric("jobs_running") == 0)  # a poll may have been answered before
     await scene.running.engine.people.clear(*await scene.person(), ADMIN)
     await scene.running.engine.people.resend(*await scene.person(), ADMIN)
 
