@@ -221,7 +221,7 @@ async def open_database(url: str, busy: int = BUSY) -> AsyncIterator[Database]:
         engine = create_async_engine(address, pool_size=CONNECTIONS, connect_args=driver)
         blocking = create_engine(sync_url(address))
     configure_connections(engine.sync_engine, busy=busy)
-    configure_connections(blocking, durable=True, busy=busy)
+    configure_connections(blocking, for_ticks=True, busy=busy)
     transactions = ThreadedTransactions(blocking, 1 if blocking.dialect.name == "sqlite" else CONNECTIONS)
     try:
         yield Database(engine, transactions)
@@ -255,19 +255,20 @@ def _make_private_file(path: Path) -> None:
                 file.chmod(0o600)
 
 
-def configure_connections(engine: Engine, *, durable: bool = False, busy: int = BUSY) -> None:
+def configure_connections(engine: Engine, *, for_ticks: bool = False, busy: int = BUSY) -> None:
     """Set up each new connection of ``engine`` as this program needs it.
 
-    ``durable``: for ticks, which find few rows by an index each. What they commit on SQLite survives a loss of
-    power too, as it always does on PostgreSQL (SQLite: "PRAGMA synchronous", with a write-ahead log).
+    ``for_ticks``: each statement finds few rows, by an index. What is committed on SQLite survives a loss of power
+    too, as it always does on PostgreSQL (SQLite: "PRAGMA synchronous", with a write-ahead log).
     """
     if engine.dialect.name == "sqlite":
-        values = f"busy_timeout={1000 * busy}", "journal_mode=WAL", f"synchronous={'FULL' if durable else 'NORMAL'}"
+        synchronous = "FULL" if for_ticks else "NORMAL"
+        values = f"busy_timeout={1000 * busy}", "journal_mode=WAL", f"synchronous={synchronous}"
         event.listen(engine, "connect", partial(_configure_sqlite, values))
     else:
         from storage.postgres_connections import configure  # slow to import
 
-        configure(engine, prefer_indexes=durable)
+        configure(engine, prefer_indexes=for_ticks)
 
 
 def _configure_sqlite(values: Sequence[str], connection: Any, _record: Any) -> None:

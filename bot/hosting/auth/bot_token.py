@@ -28,7 +28,8 @@ HELP = (
 )
 HELP_UNREACHABLE = (
     "Entra ID does not answer this machine: the bot cannot answer or warn anyone in Teams. See whether the machine "
-    "reaches the address in ENTRA_URL, directly or by proxy. If aadsts is not 0, it does: BOT_TENANT_ID is wrong."
+    "reaches the address in ENTRA_URL, directly or by proxy, or its managed identity. If aadsts is not 0, it does: "
+    "BOT_TENANT_ID is wrong."
 )
 CHECK_EVERY = timedelta(minutes=1)
 _BOT_FRAMEWORK_TENANT = "botframework.com"

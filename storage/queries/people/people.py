@@ -130,12 +130,11 @@ def _waits() -> ColumnElement[bool]:
 def _is_overwritten() -> ColumnElement[bool]:
     """Whether another integration with the same application changed the session later, when ours had no say."""
     own, other, their = aliased(Integration), aliased(Integration), aliased(Person)
-    is_same = (col(other.tenant_id) == own.tenant_id) & (col(other.client_id) == own.client_id)
     changed_later = col(their.applied_at) > col(Person.applied_at)
     return (
         select(their.id)
         .join(other, col(other.id) == their.integration_id)
-        .join(own, is_same & (col(own.id) == Person.integration_id) & (col(own.id) != other.id))
+        .join(own, _share_application(own, other) & (col(own.id) == Person.integration_id))
         .where(their.teams_user_id == Person.teams_user_id, changed_later)
         .where(col(their.applied).is_distinct_from(col(Person.applied)))
         .correlate(Person)
@@ -143,16 +142,21 @@ def _is_overwritten() -> ColumnElement[bool]:
     )
 
 
+def _share_application(one: type[Integration], other: type[Integration]) -> ColumnElement[bool]:
+    """Whether these are two integrations with one application."""
+    is_same = (col(other.tenant_id) == one.tenant_id) & (col(other.client_id) == one.client_id)
+    return is_same & (col(one.id) != other.id)
+
+
 async def hand_over_sessions(session: AsyncSession, integration_id: str, now: datetime) -> None:
     """The credentials of this integration are refused: those with the same application send their own wish for a
     session again, where it has shown another thing.
     """
     own, other, their = aliased(Integration), aliased(Integration), aliased(Person)
-    is_same = (col(other.tenant_id) == own.tenant_id) & (col(other.client_id) == own.client_id)
     query = (
         select(Person)
         .join(other, col(other.id) == Person.integration_id)
-        .join(own, is_same & (col(own.id) == integration_id) & (col(own.id) != other.id))
+        .join(own, _share_application(own, other) & (col(own.id) == integration_id))
         .join(their, (col(their.integration_id) == own.id) & (col(their.teams_user_id) == Person.teams_user_id))
         .where(col(Person.applied) != col(their.applied))
         .order_by(Person.id)

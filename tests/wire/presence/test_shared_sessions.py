@@ -160,22 +160,10 @@ async def test_why_names_no_integration_of_another_customer(tmp_path: Path) -> N
 
 
 async def test_an_integration_whose_credentials_are_refused_wishes_nothing(tmp_path: Path) -> None:
-    """Who had access to the application once must not go on through the credentials of the others."""
-    async with two_integrations(tmp_path) as (sandbox, running, second):
-        first = await running.integration_id()
-        await wish(running, second, Presence.PRESENTING)
-        await wish(running, first, Presence.IN_A_CALL)
-        assert await sandbox.shown("2001") == PRESENTING
-        await lose_access(running, second)
-        await wish(running, first, None)
-        assert await sandbox.shown("2001") == AVAILABLE
-        await wish(running, first, Presence.IN_A_CALL)
-        assert await sandbox.shown("2001") == IN_A_CALL
+    """Who had access to the application once must not go on through the credentials of the others.
 
-
-async def test_what_an_integration_has_shown_is_others_to_change_once_its_credentials_are_refused(
-    tmp_path: Path,
-) -> None:
+    What it has shown is theirs to change.
+    """
     async with two_integrations(tmp_path) as (sandbox, running, second):
         first = await running.integration_id()
         await wish(running, second, Presence.PRESENTING)
@@ -185,6 +173,10 @@ async def test_what_an_integration_has_shown_is_others_to_change_once_its_creden
         await running.wait_until_shown("2001", *IN_A_CALL)
         await eventually(lambda: is_applied(running, first, Presence.IN_A_CALL))
         assert await clears(sandbox) == 0
+        await wish(running, first, None)
+        assert await sandbox.shown("2001") == AVAILABLE
+        await wish(running, first, Presence.IN_A_CALL)
+        assert await sandbox.shown("2001") == IN_A_CALL
 
 
 async def lose_access(running: RunningEngine, integration_id: str) -> None:
