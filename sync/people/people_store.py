@@ -7,10 +7,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.correlation import current_cause
 from core.text import searchable
-from storage.queries.people import endpoints, people
+from storage.queries.people import directory_people, endpoints, people
 from storage.queries.people.directory import Directory
 from storage.tables.columns import UNSURE
 from storage.tables.people import Person
+from sync.domain.model import Unmatched
 from sync.domain.presence import BUSY_LINES, LineState
 from sync.people.difference import GONE_FROM_CLOUDLINK
 from sync.people.reach import noting_reach
@@ -28,8 +29,10 @@ async def store_people(
     """``wanted`` says what to store of a CloudLink user, None for who is gone from CloudLink.
 
     Who is gone is kept while Teams may show something for them, then deleted. ``chosen`` are the Teams users chosen
-    by hand, as they were when the directories were read: who was given another since keeps it until the next match.
+    by hand, as they were when the directories were read: who was given another since keeps it until the next match,
+    and nobody else is matched to it.
     """
+    wanted = await _without_chosen(session, integration_id, wanted)
     known = await people.by_cloudlink_user(session, integration_id, wanted)
     extensions = {person.id: person.extension for person in known.values()}
     for user_id, person in known.items():
@@ -51,6 +54,21 @@ async def store_people(
     await _move_phones(session, after, extensions, now)
     leaving = [person for user_id, person in known.items() if wanted[user_id] is None and person.applied]
     _transfer_shown([*after, *leaving], now)
+
+
+async def _without_chosen(
+    session: AsyncSession, integration_id: str, wanted: Mapping[str, Directory | None]
+) -> dict[str, Directory | None]:
+    """As ``wanted``, but whose Teams user is chosen for someone else now is matched to none."""
+    accounts = {row[4] for row in wanted.values() if row and row[4]}
+    chosen = await directory_people.chosen(session, integration_id, accounts)
+    owners = {account: user_id for user_id, account in chosen.items()}
+    return {
+        user_id: (*row[:4], None, Unmatched.TAKEN.value, row[6])
+        if row and row[4] and owners.get(row[4], user_id) != user_id
+        else row
+        for user_id, row in wanted.items()
+    }
 
 
 async def _move_phones(

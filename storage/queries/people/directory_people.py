@@ -237,11 +237,15 @@ async def owner_of_account(session: AsyncSession, integration_id: str, user_id: 
     return (await session.exec(query)).first()
 
 
-async def chosen(session: AsyncSession, integration_id: str) -> dict[str, str]:
-    """The Teams users whom administrators chose, by CloudLink user id."""
+async def chosen(
+    session: AsyncSession, integration_id: str, accounts: Collection[str] | None = None
+) -> dict[str, str]:
+    """The Teams users whom administrators chose, by CloudLink user id; with ``accounts`` only those of them."""
     query = select(Person.cloudlink_user_id, Person.chosen_user_id).where(
         Person.integration_id == integration_id, col(Person.chosen_user_id).is_not(None)
     )
+    if accounts is not None:
+        query = query.where(col(Person.chosen_user_id).in_(accounts))
     return {user_id: chosen_id for user_id, chosen_id in (await session.exec(query)).all() if chosen_id}
 
 

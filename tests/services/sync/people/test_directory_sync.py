@@ -15,13 +15,15 @@ from storage.encryption import Encryption
 from storage.queries import integrations
 from storage.queries.health import problems
 from storage.queries.people import endpoints
+from storage.queries.people.directory import Directory
 from storage.tables.columns import UNSURE
 from storage.tables.people import Call, Endpoint, Person
 from sync.credentials.store import CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
-from sync.domain.model import Service
+from sync.domain.model import Service, Unmatched
 from sync.domain.phone_events import CloudLinkUser
 from sync.people.directory_sync import DirectorySync
+from sync.people.people_store import store_people
 from sync.problems import health
 from tests.support.clocks import NOON, FakeClock
 from tests.support.services.fake_services import FakeJobs, FakeServiceClients, context_of
@@ -335,6 +337,20 @@ async def test_what_was_chosen_for_someone_who_is_gone_applies_when_they_are_bac
         assert rows["own"].opted_out
         assert (rows["ana"].excluded, rows["ana"].gone, rows["ana"].teams_user_id) == (True, False, "teams ana")
         assert (rows["bob"].chosen_user_id, rows["bob"].teams_user_id) == ("teams eve", "teams eve")
+
+
+async def test_who_is_chosen_by_hand_meanwhile_is_matched_to_nobody_else(tmp_path: Path) -> None:
+    chosen = person("ana", chosen_user_id="teams x", teams_user_id="teams x")
+    async with bench(tmp_path, chosen, person("bob", teams_user_id=None)) as at:
+        read: dict[str, Directory | None] = {
+            f"cloudlink {name}": (name, f"{name}@example.com", f"ext {name}", "", user, None, False)
+            for name, user in {"ana": "teams ana", "bob": "teams x"}.items()
+        }
+        async with at.database.writing() as session:
+            await store_people(session, "i1", read, {}, NOON)
+        rows = await at.rows()
+        assert (rows["ana"].teams_user_id, rows["ana"].unmatched) == ("teams x", None)
+        assert (rows["bob"].teams_user_id, rows["bob"].unmatched) == (None, Unmatched.TAKEN)
 
 
 async def test_a_person_who_is_gone_is_deleted_once_teams_shows_nothing(tmp_path: Path) -> None:
