@@ -1,11 +1,12 @@
 """Which queued job of PostgreSQL a worker runs next: urgent ones apart, of each tenant no more than its share."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from procrastinate.connector import BaseConnector
+from procrastinate.exceptions import UniqueViolation
 from procrastinate.jobs import Job, Notification, Status
 from procrastinate.manager import JobManager, NotificationCallback
 
@@ -16,59 +17,86 @@ URGENT: Final = "urgent"
 ORDINARY: Final = "default"
 """The lanes: each has slots of its own. A job's queue is its lane and the tenant whose job it is."""
 
-SLOTS: Final[Mapping[str, int]] = {URGENT: 16, ORDINARY: 16}
+SLOTS: Final[Mapping[str, int]] = {URGENT: 64, ORDINARY: 16}
 """Jobs that one process runs at the same time in each lane: no other job holds up a change for Teams."""
+SEARCH_PACE: Final = 0.03
+"""Seconds between two searches: what becomes due or free meanwhile is started together."""
 RESERVED: Final = 4
 """The last slots of a lane are for tenants that have none: a few that take their share leave room for others."""
 
 FETCH: Final = """
-SELECT found.*, (
-    SELECT min(GREATEST(extract(epoch FROM waiting.due_at - now()), 0)) FROM (
-        SELECT lock, COALESCE(scheduled_at, now()) AS due_at FROM procrastinate_jobs
-        WHERE status = 'todo' AND split_part(queue_name, ':', 1) = ANY(%(lanes)s::varchar[])
-            AND queue_name <> ALL(%(full)s::varchar[])
-    ) AS waiting
-    WHERE CASE WHEN found.id IS NULL THEN waiting.due_at > now()
-        ELSE waiting.lock IS DISTINCT FROM found.lock AND NOT EXISTS (
-            SELECT 1 FROM procrastinate_jobs AS other WHERE other.lock = waiting.lock AND other.status = 'doing'
-        ) END
-) AS wait
-FROM procrastinate_fetch_job_v2(ARRAY(
-    SELECT DISTINCT queue_name FROM procrastinate_jobs
+WITH free AS (
+    SELECT id, queue_name, priority, split_part(queue_name, ':', 1) AS lane FROM procrastinate_jobs AS job
     WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now())
-        AND split_part(queue_name, ':', 1) = ANY(%(lanes)s::varchar[])
-        AND queue_name <> ALL(%(full)s::varchar[])
-), %(worker_id)s) AS found
+        AND split_part(queue_name, ':', 1) = ANY(%(lanes)s::varchar[]) AND queue_name <> ALL(%(full)s::varchar[])
+        AND NOT EXISTS (
+            SELECT FROM procrastinate_jobs AS other WHERE other.lock = job.lock AND other.status = 'doing'
+        ) AND NOT EXISTS (
+            SELECT FROM procrastinate_jobs AS other WHERE other.lock = job.lock AND other.status = 'todo'
+                AND (other.priority, job.id) > (job.priority, other.id)
+        )
+    ORDER BY priority DESC, id LIMIT 200
+), each AS (
+    SELECT DISTINCT ON (queue_name) id, lane, priority FROM free ORDER BY queue_name, priority DESC, id
+), placed AS (
+    SELECT id, lane, row_number() OVER (PARTITION BY lane ORDER BY priority DESC, id) AS place FROM each
+), taken AS (
+    SELECT job.id FROM procrastinate_jobs AS job JOIN placed USING (id)
+        JOIN unnest(%(lanes)s::varchar[], %(room)s::int[]) AS has (lane, room) USING (lane)
+    WHERE place <= room AND job.status = 'todo' FOR UPDATE OF job SKIP LOCKED
+), started AS (
+    UPDATE procrastinate_jobs AS job SET status = 'doing', worker_id = %(worker_id)s
+    FROM taken WHERE job.id = taken.id RETURNING job.*
+)
+SELECT started.*, EXISTS (
+    SELECT FROM procrastinate_jobs WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now())
+        AND id NOT IN (SELECT id FROM started)
+) AS left_over, (
+    SELECT extract(epoch FROM scheduled_at - now()) FROM procrastinate_jobs
+    WHERE status = 'todo' AND scheduled_at > now() ORDER BY scheduled_at LIMIT 1
+) AS wait
+FROM (VALUES (1)) AS always LEFT JOIN started ON true ORDER BY started.priority DESC, started.id
 """
-"""In place of procrastinate's query ``fetch_job``, whose function in the database it calls: marks a job as started.
+"""In place of procrastinate's query ``fetch_job``: marks jobs as started, at most one of each queue.
 
-It is called for the queues that have due jobs, in the ``lanes`` with free slots, without the ``full`` ones of
-tenants that have their share. ``wait`` is in how many seconds another job can be started, 0 for now; when none was
-found, in how many the next timer is due.
+That is one in the ``lanes``, of each as many as it has ``room`` for, without the ``full`` queues of tenants that
+have their share. As there, none is started whose lock another has that is running, has a higher priority or was
+queued before. ``left_over`` says whether others are due; ``wait`` is in how many seconds the next timer is. When
+nothing is started, the one row has no ``id``.
 """
 
-_NOTHING: Final[Mapping[str, Any]] = {"id": None, "wait": None}
+FINISH: Final = "DELETE FROM procrastinate_jobs WHERE id = ANY(%(ids)s) AND status = 'doing'"
+
+_NONE: Final[Mapping[str, Any]] = {"id": None, "left_over": True, "wait": None}
 
 
 class FairJobManager(JobManager):
     """Gives a worker jobs within the slots of each lane, of tenants that have less than ``SHARE`` of them.
 
-    It has a worker's lock as long as the worker is registered. A job that was found says with it whether another
-    can be started and when the next timer is due: then nothing is searched for in vain, and no timer is late.
+    It has a worker's lock as long as the worker is registered. Jobs are started several at a time, and those that
+    end together are deleted together. What is known of jobs that were not started says when to search again: then
+    nothing is searched for in vain, and no timer is late.
     """
 
     def __init__(self, connector: BaseConnector, locks: WorkerLocks) -> None:
         super().__init__(connector)
         self._locks = locks
         self._in_use: Counter[tuple[int | None, str]] = Counter()
+        self._started: deque[Job] = deque()
+        self._has_left_over = False
+        self._ended: set[int | None] = set()
+        self._deleting = asyncio.Lock()
         self._listeners: set[NotificationCallback] = set()
         self._notifications = 0
         self._exhausted_at = -1
+        self._search_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._search: asyncio.Task[None] | None = None
 
     async def register_worker(self) -> int:
+        """What a former worker had started and not run is taken over like its other jobs."""
         worker_id = await super().register_worker()
+        self._started.clear()
         await self._locks.hold(worker_id)
         return worker_id
 
@@ -77,51 +105,72 @@ class FairJobManager(JobManager):
         await super().unregister_worker(worker_id)
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
-        """Search again after a notification that came during the search: the worker forgets it afterwards."""
-        exhausted_at, self._exhausted_at = self._exhausted_at, -1
-        if exhausted_at == self._notifications:
-            return None
-        row, seen = _NOTHING, -1
-        while row["id"] is None and seen != self._notifications:
-            seen = self._notifications
-            row = await self._fetch_row(worker_id)
-        wait = None if row["wait"] is None else float(row["wait"])
-        self._search_in(wait)
-        if row["id"] is None:
-            return None
-        if wait != 0:
-            self._exhausted_at = seen
-        job = Job.from_row(dict(row))
-        self._in_use[worker_id, job.queue] += 1
-        return job
+        if not self._started:
+            exhausted_at, self._exhausted_at = self._exhausted_at, -1
+            if exhausted_at != self._notifications:
+                await self._start_jobs(worker_id)
+        return self._started.popleft() if self._started else None
 
-    async def _fetch_row(self, worker_id: int) -> Mapping[str, Any]:
+    async def _start_jobs(self, worker_id: int) -> None:
+        """Search again after a notification that came during the search: the worker forgets it afterwards."""
+        seen = -1
+        await asyncio.sleep(self._search_at - asyncio.get_running_loop().time())
+        while not self._started and seen != self._notifications:
+            seen = self._notifications
+            rows = await self._fetch_rows(worker_id)
+            self._started.extend(Job.from_row(dict(row)) for row in rows if row["id"] is not None)
+        self._in_use.update((worker_id, job.queue) for job in self._started)
+        self._has_left_over = rows[0]["left_over"]
+        self._search_at = asyncio.get_running_loop().time() + SEARCH_PACE
+        wait = rows[0]["wait"]
+        self._search_in(None if wait is None else float(wait))
+        if self._started and not self._has_left_over:
+            self._exhausted_at = seen
+
+    async def _fetch_rows(self, worker_id: int) -> Sequence[Mapping[str, Any]]:
         in_use = {queue: count for (worker, queue), count in self._in_use.items() if worker == worker_id}
         left = Counter(SLOTS)
         for queue, count in in_use.items():
             left[_lane_of(queue)] -= count
-        lanes = [lane for lane in SLOTS if left[lane] > 0]
+        room = {lane: left[lane] if left[lane] <= RESERVED else left[lane] - RESERVED for lane in SLOTS}
+        lanes = [lane for lane in SLOTS if room[lane] > 0]
         if not lanes:
-            return _NOTHING
+            return [_NONE]
         full = [
             queue
             for queue, count in in_use.items()
             if ":" in queue and count >= (SHARE if left[_lane_of(queue)] > RESERVED else 1)
         ]
-        return await self.connector.execute_query_one_async(
-            query=FETCH, lanes=lanes, full=full, worker_id=worker_id
-        )
+        free = [room[lane] for lane in lanes]
+        try:
+            return await self.connector.execute_query_all_async(
+                query=FETCH, lanes=lanes, room=free, full=full, worker_id=worker_id
+            )
+        except UniqueViolation:  # another process has just started one with the same lock
+            self._notifications += 1
+            return [_NONE]
 
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
-        """As the base class; what waited for its lock or its tenant's share starts without waiting for a poll."""
+        """Delete the job; what waited for its lock or its tenant's share starts without waiting for a poll."""
         try:
-            await super().finish_job(job, status, delete_job)
+            await self._delete(job)
         finally:
             name = (job.worker_id, job.queue)
             self._in_use[name] -= 1
             if self._in_use[name] <= 0:
                 del self._in_use[name]
-        await self.search_again()
+        if self._has_left_over:
+            await self.search_again()
+        else:
+            self._notifications += 1
+
+    async def _delete(self, job: Job) -> None:
+        """With those that ended while the last ones were deleted. One that is not deleted is run again."""
+        self._ended.add(job.id)
+        async with self._deleting:
+            if job.id in self._ended:
+                ids, self._ended = list(self._ended), set()
+                await self.connector.execute_query_async(query=FINISH, ids=ids)
 
     async def search_again(self) -> None:
         """A job may have become free without being queued."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import Final, LiteralString, NamedTuple
 
 import structlog
 from procrastinate import App, PsycopgConnector
@@ -20,6 +20,12 @@ from sync.jobs.worker_locks import FIRST_LOCK
 
 SCHEMA_LOCK: Final = 0xC10E
 """The advisory lock held while the tables are created."""
+
+INDEXES: Final[tuple[LiteralString, ...]] = (
+    "cloudlink_jobs_waiting_lock ON procrastinate_jobs (lock) WHERE status = 'todo'",
+    "cloudlink_jobs_due_at ON procrastinate_jobs (scheduled_at) WHERE status = 'todo'",
+)
+"""Of our own: with them a search for jobs (``sync.jobs.fair_manager``) reads those that are due, and no timers."""
 
 log = structlog.get_logger()
 
@@ -191,6 +197,8 @@ async def create_tables(conninfo: str) -> None:
         if found is None or found[0] is None:
             app = App(connector=PsycopgConnector(conninfo=conninfo))
             await connection.execute(app.schema_manager.get_schema().encode())
+        for index in INDEXES:
+            await connection.execute(f"CREATE INDEX IF NOT EXISTS {index}")
 
 
 def _short(owner: str) -> str:
