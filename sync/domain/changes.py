@@ -45,10 +45,14 @@ class SetMessage:
 
 @dataclass(frozen=True, slots=True)
 class ClearMessage:
-    """Remove the status message, by an empty one: Graph (reference, setStatusMessage) offers no other way."""
+    """Remove the status message, by an empty one: Graph (reference, setStatusMessage) offers no other way.
+
+    It ``replaces`` what was read before.
+    """
 
     user_id: str
     cause: str = field(default="", compare=False)
+    replaces: str = field(default="", compare=False)
 
 
 MessageChange = SetMessage | ClearMessage

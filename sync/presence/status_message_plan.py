@@ -81,8 +81,9 @@ def change_for(
     ours = {person.status_message, person.status_before or ""}
     wanted = _current_message(person, integration, now)
     if person.status_message and (not wanted or _is_of_former_user(person)):
-        clearing = ClearMessage(person.status_user_id or "", person.desired_because)
-        return clearing if found and found in ours else None
+        if not found or found not in ours:
+            return None
+        return ClearMessage(person.status_user_id or "", person.desired_because, replaces=found)
     if wanted and found is not None and found in ours | {"", wanted}:
         until = now + _duration(person)
         return SetMessage(person.teams_user_id or "", wanted, until, person.desired_because, replaces=found)
@@ -98,7 +99,7 @@ def mark_message(person: AnyPerson, change: MessageChange | None) -> None:
     elif change is None:
         forget_message(person)
     else:
-        person.status_before = person.status_message
+        person.status_message = person.status_before = change.replaces
 
 
 def mark_message_accepted(person: AnyPerson, change: MessageChange) -> None:

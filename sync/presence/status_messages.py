@@ -129,7 +129,7 @@ class StatusMessageWriter:
     async def _prepare(
         self, integration_id: str, check: MessageCheck, found: Mapping[str, str], now: datetime
     ) -> list[tuple[str, MessageChange]]:
-        """Decide by the current message and the newest state, and store what is about to be sent."""
+        """Decide by the current message and the newest state; on return what is to be sent is stored durably."""
         pending: list[tuple[str, MessageChange]] = []
         async with self._database.writing() as session:
             sharing = await integrations.lock_sharing_quota(session, integration_id)
@@ -147,6 +147,8 @@ class StatusMessageWriter:
                 if change:
                     pending.append((person.id, change))
             self._quota.reserve(integration, len(pending), now)
+        if pending:
+            await self._database.sync()
         return pending
 
     async def _store(

@@ -78,6 +78,18 @@ async def fail_while_writing(database: Database) -> None:
         raise RuntimeError
 
 
+@on_no_server
+async def test_what_sessions_committed_is_synced_with_the_next_durable_transaction(tmp_path: Path) -> None:
+    """SQLite syncs its log at the end of a transaction that wrote to it, on a connection that is ``FULL``."""
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration())
+        log = tmp_path / "presence.db-wal"
+        before = log.stat().st_size
+        await database.sync()
+        assert log.stat().st_size > before
+        assert await database.transact(lambda it: it.rows("PRAGMA synchronous")) == [(2,)]
+
+
 async def test_an_error_rolls_everything_back(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         with pytest.raises(RuntimeError):

@@ -328,7 +328,7 @@ async def test_more_people_than_one_request_takes_are_read_in_slices_without_cut
         assert [len(each) for each in at.graph.asked] == [649, 51]
         async with at.database.session() as session:
             assert sum(count for *_, count in await effects.summary(session, "i1")) == 0
-        assert at.jobs.deferred == [(PUSH, "i1", None), (PUSH, "i1", None), (PUSH, "i2", None)]
+        assert at.jobs.deferred == [(PUSH, "i1", None), (PUSH, "i2", None)]
 
 
 async def test_a_refusal_by_entra_that_only_the_reading_met_is_a_problem(tmp_path: Path) -> None:

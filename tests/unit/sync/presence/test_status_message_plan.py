@@ -202,6 +202,14 @@ def test_when_a_message_is_refused_the_one_before_it_is_still_ours() -> None:
     assert (someone.status_message, someone.status_user_id) == ("", None)
 
 
+def test_of_two_changes_that_may_have_failed_what_was_read_last_is_ours() -> None:
+    row, someone = with_messages(status_texts=STATES), showing(status_message="Ringing", line="on_call")
+    plan.mark_message(someone, plan.change_for(someone, row, "Ringing", NOON))
+    someone.line, someone.desired = "idle", None
+    plan.mark_message(someone, plan.change_for(someone, row, "Ringing", NOON))
+    assert plan.change_for(someone, row, "Ringing", NOON) == ClearMessage("teams p1")
+
+
 def test_until_it_is_known_whether_a_message_was_cleared_it_is_read_again_for_the_next_call() -> None:
     someone, row = showing(line="idle", desired=None, heard_at=NOON), with_messages()
     plan.mark_message(someone, plan.change_for(someone, row, MESSAGE, NOON))
