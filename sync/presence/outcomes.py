@@ -109,8 +109,12 @@ class Outcomes:
                 if isinstance(error, CredentialsWrong):
                     pending.previous.restore(person)
                 person.due_at = self._retry_at(person, error)
-            case Refused() if pending.wish and pending.change.user_id != person.teams_user_id:
+            case Refused() if _is_of_former_user(person, pending) and pending.wish:
                 pending.previous.restore(person)
+                person.due_at = self.now
+            case Refused() if _is_of_former_user(person, pending) and person.teams_user_id:
+                if not pending.previous.is_outdated(person):
+                    plan.mark_nothing_shown(person)  # it ends by itself: the present user does not wait for it
                 person.due_at = self.now
             case Refused(status, code, _):
                 if pending.wish:
@@ -131,6 +135,10 @@ class Outcomes:
         plan.mark_accepted(person, pending.change, self.done_at, self.now)
         person.applied, person.applied_user_id = UNSURE, pending.change.user_id
         person.due_at = self.now
+
+
+def _is_of_former_user(person: AnyPerson, pending: PendingChange) -> bool:
+    return pending.change.user_id != person.teams_user_id
 
 
 async def send_batch(service: PresenceService, changes: Sequence[Request]) -> list[Outcome]:

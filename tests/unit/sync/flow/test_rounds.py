@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sync.domain.changes import Done
+from sync.domain.changes import Done, Refused
 from sync.domain.presence import Presence
 from sync.flow.rounds import Choice
 from sync.presence.outcomes import Outcomes
@@ -60,3 +60,16 @@ def test_whose_session_shows_what_another_wants_waits_for_nothing_once_that_is_s
     assert pending.latency(calling, Done(), later) is None
     Outcomes(row, later, later, later, Random(1)).apply(calling, pending, Done(), Presence.PRESENTING)
     assert (calling.applied, calling.waiting_since) == (Presence.IN_A_CALL, None)
+
+
+def test_what_graph_refuses_for_a_former_account_is_no_refusal_of_the_present_one() -> None:
+    """Neither what was sent for another's wish, nor a clearing: who is matched now does not wait for it."""
+    row: Any = integration()
+    applied: Any = {"applied": Presence.PRESENTING, "applied_user_id": "teams p1"}
+    wishes: list[dict[str, Presence]] = [{"teams p1": Presence.IN_A_CALL}, {}]
+    for each in wishes:
+        resting: Any = person(line="idle", applied_until=NOON + timedelta(hours=1), **applied)
+        (pending,) = Choice(row, each, NOON, Random(1)).prepare([resting])
+        resting.teams_user_id = "teams p2"
+        Outcomes(row, NOON, NOON, NOON, Random(1)).apply(resting, pending, Refused(403, "Forbidden"))
+        assert (resting.refusal, resting.refused_until, resting.applied, resting.due_at) == ("", None, None, NOON)
