@@ -109,18 +109,20 @@ class Outcomes:
                 if isinstance(error, CredentialsWrong):
                     pending.previous.restore(person)
                 person.due_at = self._retry_at(person, error)
-            case Refused() if _is_of_former_user(person, pending) and pending.wish:
-                pending.previous.restore(person)
-                person.due_at = self.now
-            case Refused() if _is_of_former_user(person, pending) and person.teams_user_id:
-                if not pending.previous.is_outdated(person):
-                    plan.mark_nothing_shown(person)  # it ends by itself: the present user does not wait for it
-                person.due_at = self.now
             case Refused(status, code, _):
-                if pending.wish:
-                    pending.previous.restore(person)
-                plan.mark_refused(person, f"{status} {code}".rstrip(), self.done_at)
-                person.due_at = plan.next_due(person, self.integration, self.now, self.random)
+                self._refuse(person, pending, f"{status} {code}".rstrip())
+
+    def _refuse(self, person: AnyPerson, pending: PendingChange, refusal: str) -> None:
+        """Who has another account by now is not refused and does not wait: what the former shows ends by itself."""
+        if pending.wish:
+            pending.previous.restore(person)
+        if pending.change.user_id == person.teams_user_id or not (pending.wish or person.teams_user_id):
+            plan.mark_refused(person, refusal, self.done_at)
+            person.due_at = plan.next_due(person, self.integration, self.now, self.random)
+            return
+        if not pending.wish and not pending.previous.is_outdated(person):
+            plan.mark_nothing_shown(person)
+        person.due_at = self.now
 
     def _retry_at(self, person: AnyPerson, error: SyncError) -> datetime:
         """A person with whose account alone Graph is busy is tried ever more rarely, within bounds."""
@@ -135,10 +137,6 @@ class Outcomes:
         plan.mark_accepted(person, pending.change, self.done_at, self.now)
         person.applied, person.applied_user_id = UNSURE, pending.change.user_id
         person.due_at = self.now
-
-
-def _is_of_former_user(person: AnyPerson, pending: PendingChange) -> bool:
-    return pending.change.user_id != person.teams_user_id
 
 
 async def send_batch(service: PresenceService, changes: Sequence[Request]) -> list[Outcome]:

@@ -154,9 +154,7 @@ class GraphModel:
         now = self.world.time.seconds
         if now < self.down_until:
             return ServiceUnavailable(Fault.GRAPH_UNREACHABLE, status=503)
-        ticked = [each for each in changes if isinstance(each, SetPresence | ClearPresence)]
-        self.count(len(ticked), is_durable=True)
-        self.count(len(changes) - len(ticked))
+        self.count(len(changes), is_durable=True)
         if now < self.refuses_until:
             return CredentialsWrong(Fault.GRAPH_FORBIDDEN, status=401)
         wait = round(self.throttles_until - now, 3)
@@ -170,7 +168,7 @@ class GraphModel:
         return outcomes
 
     def forget_unsynced(self, seconds: float) -> None:
-        """What sessions spent of the quota is not durable: after a power cut the product does not know of it."""
+        """What was read is not durably counted: after a power cut the product does not know of it."""
         since = self.world.time.seconds - seconds
         self._arrivals = deque((at, is_durable) for at, is_durable in self._arrivals if is_durable or at < since)
 
