@@ -36,10 +36,15 @@ class Choices:
 
     def begin(self, choice: Choice) -> None:
         """Someone is about to choose."""
-        other, self._acts[choice] = self._acts.get(choice), asyncio.current_task()
-        if other and other is not self._acts[choice] and not (other.done() or other.get_loop().is_closed()):
+        if self._is_under_way(choice):
             self.contested.add(choice)
+        self._acts[choice] = asyncio.current_task()
         self.doubted.add(choice)
+
+    def _is_under_way(self, choice: Choice) -> bool:
+        """Whether someone else is choosing it."""
+        act = self._acts.get(choice)
+        return bool(act and act is not asyncio.current_task() and not (act.done() or act.get_loop().is_closed()))
 
     def agree(self, choice: Choice, value: Value) -> None:
         """The product said that it is stored."""
@@ -48,7 +53,8 @@ class Choices:
             self.doubted.discard(choice)
 
     def doubt_account(self, account_id: str) -> None:
-        """An integration is removed: what was chosen goes with it."""
+        """An integration is removed: what was chosen goes with it, and perhaps what is being chosen."""
+        self.contested |= {each for each in self._acts if each[1] == account_id and self._is_under_way(each)}
         self.doubted |= {choice for choice in self.values if choice[1] == account_id}
 
     def doubt_all(self, kind: str, account_id: str) -> None:
