@@ -13,6 +13,7 @@ from sync.domain.presence import Presence
 from sync.domain.services import PresenceService
 from sync.presence import plan
 from sync.presence.shared_sessions import strongest_of
+from sync.presence.status_message_plan import needs_check
 from sync.problems import health
 from sync.teams.quota import LONGEST_BLOCK
 
@@ -101,7 +102,7 @@ class Outcomes:
             case Done():
                 plan.mark_accepted(person, pending.change, self.done_at, self.now)
                 person.applied = pending.wish or person.applied
-                person.due_at = plan.next_due(person, self.integration, self.now, self.random)
+                person.due_at = self._next_due(person)
             case Throttled(retry_after):
                 pending.previous.restore(person)
                 person.due_at = self.now + min(timedelta(seconds=retry_after), LONGEST_BLOCK)
@@ -118,11 +119,18 @@ class Outcomes:
             pending.previous.restore(person)
         if pending.change.user_id == person.teams_user_id or not (pending.wish or person.teams_user_id):
             plan.mark_refused(person, refusal, self.done_at)
-            person.due_at = plan.next_due(person, self.integration, self.now, self.random)
+            person.due_at = self._next_due(person)
             return
         if not pending.wish and not pending.previous.is_outdated(person):
             plan.mark_nothing_shown(person)
         person.due_at = self.now
+
+    def _next_due(self, person: AnyPerson) -> datetime | None:
+        """Now, if the status message may have to change by what a phone did while the request was under way."""
+        is_planned = person.status_due_at is not None and person.status_due_at <= self.now
+        if not is_planned and needs_check(person, self.integration, self.now):
+            return self.now
+        return plan.next_due(person, self.integration, self.now, self.random)
 
     def _retry_at(self, person: AnyPerson, error: SyncError) -> datetime:
         """A person with whose account alone Graph is busy is tried ever more rarely, within bounds."""

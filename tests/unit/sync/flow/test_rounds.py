@@ -73,3 +73,19 @@ def test_what_graph_refuses_for_a_former_account_is_no_refusal_of_the_present_on
         resting.teams_user_id = "teams p2"
         Outcomes(row, NOON, NOON, NOON, Random(1)).apply(resting, pending, Refused(403, "Forbidden"))
         assert (resting.refusal, resting.refused_until, resting.applied, resting.due_at) == ("", None, None, NOON)
+
+
+def test_a_call_that_ends_while_a_request_is_under_way_has_its_status_message_removed() -> None:
+    until = NOON + timedelta(hours=4)
+    shown: Any = {"status_message": "On a call", "status_user_id": "teams p1", "status_until": until}
+    calling: Any = person(applied="Busy/InACall", applied_user_id="teams p1", applied_until=until, **shown)
+    row: Any = integration(status_text="On a call", feature_version=3)
+    (clearing,) = Choice(row, {}, NOON, Random(1)).prepare([calling])
+    calling.line, calling.status_due_at, calling.due_at = "idle", until, NOON
+    outcomes = Outcomes(row, NOON, NOON, NOON, Random(1))
+    outcomes.apply(calling, clearing, Done())
+    assert calling.due_at == NOON
+    assert Choice(row, {}, NOON, Random(1)).prepare([calling]) == ()
+    assert (calling.status_due_at, calling.due_at) == (NOON, None)
+    outcomes.apply(calling, clearing, Done())
+    assert calling.due_at is None
