@@ -124,7 +124,7 @@ class DirectorySync:
                 integration = await integrations.get_for_update(session, integration_id)
                 if integration is None:
                     return
-                await store_people(session, integration_id, wanted, chosen, now)
+                await store_people(session, integration_id, wanted, chosen, found.wanted, now)
                 stored = col(Person.cloudlink_user_id).in_(part)
                 await judge(session, integration, self._clock, stored)
 

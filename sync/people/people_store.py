@@ -1,6 +1,6 @@
 """Stores what a reading of the directories says of some people, and what follows for Teams."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -24,15 +24,16 @@ async def store_people(
     integration_id: str,
     wanted: Mapping[str, Directory | None],
     chosen: Mapping[str, str],
+    listed: Collection[str],
     now: datetime,
 ) -> None:
-    """``wanted`` says what to store of a CloudLink user, None for who is gone from CloudLink.
+    """``wanted`` says what to store of CloudLink users, None for who is gone: ``listed`` are all the others.
 
     Who is gone is kept while Teams may show something for them, then deleted. ``chosen`` are the Teams users chosen
     by hand, as they were when the directories were read: who was given another since keeps it until the next match,
     and nobody else is matched to it.
     """
-    wanted = await _without_chosen(session, integration_id, wanted)
+    wanted = await _without_chosen(session, integration_id, wanted, listed)
     known = await people.by_cloudlink_user(session, integration_id, wanted)
     extensions = {person.id: person.extension for person in known.values()}
     for user_id, person in known.items():
@@ -57,12 +58,12 @@ async def store_people(
 
 
 async def _without_chosen(
-    session: AsyncSession, integration_id: str, wanted: Mapping[str, Directory | None]
+    session: AsyncSession, integration_id: str, wanted: Mapping[str, Directory | None], listed: Collection[str]
 ) -> dict[str, Directory | None]:
-    """As ``wanted``, but whose Teams user is chosen for someone else now is matched to none."""
+    """As ``wanted``, but whose Teams user is chosen for another of those ``listed`` by now is matched to none."""
     accounts = {row[4] for row in wanted.values() if row and row[4]}
     chosen = await directory_people.chosen(session, integration_id, accounts)
-    owners = {account: user_id for user_id, account in chosen.items()}
+    owners = {account: user_id for user_id, account in chosen.items() if user_id in listed}
     return {
         user_id: (*row[:4], None, Unmatched.TAKEN.value, row[6])
         if row and row[4] and owners.get(row[4], user_id) != user_id

@@ -341,16 +341,18 @@ async def test_what_was_chosen_for_someone_who_is_gone_applies_when_they_are_bac
 
 async def test_who_is_chosen_by_hand_meanwhile_is_matched_to_nobody_else(tmp_path: Path) -> None:
     chosen = person("ana", chosen_user_id="teams x", teams_user_id="teams x")
-    async with bench(tmp_path, chosen, person("bob", teams_user_id=None)) as at:
+    gone = person("tom", chosen_user_id="teams eve", teams_user_id=None, gone=True)
+    async with bench(tmp_path, chosen, gone, *(person(name, teams_user_id=None) for name in ("bob", "eve"))) as at:
         read: dict[str, Directory | None] = {
             f"cloudlink {name}": (name, f"{name}@example.com", f"ext {name}", "", user, None, False)
-            for name, user in {"ana": "teams ana", "bob": "teams x"}.items()
+            for name, user in {"ana": "teams ana", "bob": "teams x", "eve": "teams eve"}.items()
         }
         async with at.database.writing() as session:
-            await store_people(session, "i1", read, {}, NOON)
+            await store_people(session, "i1", read, {}, read, NOON)
         rows = await at.rows()
         assert (rows["ana"].teams_user_id, rows["ana"].unmatched) == ("teams x", None)
         assert (rows["bob"].teams_user_id, rows["bob"].unmatched) == (None, Unmatched.TAKEN)
+        assert (rows["eve"].teams_user_id, rows["eve"].unmatched) == ("teams eve", None)
 
 
 async def test_a_person_who_is_gone_is_deleted_once_teams_shows_nothing(tmp_path: Path) -> None:
