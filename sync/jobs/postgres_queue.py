@@ -21,11 +21,11 @@ from sync.jobs.worker_locks import FIRST_LOCK
 SCHEMA_LOCK: Final = 0xC10E
 """The advisory lock held while the tables are created."""
 
-INDEXES: Final[tuple[LiteralString, ...]] = (
-    "cloudlink_jobs_waiting_lock ON procrastinate_jobs (lock) WHERE status = 'todo'",
-    "cloudlink_jobs_due_at ON procrastinate_jobs (scheduled_at) WHERE status = 'todo'",
-)
-"""Of our own: with them a search for jobs (``sync.jobs.fair_manager``) reads those that are due, and no timers."""
+INDEXES: Final[Mapping[LiteralString, LiteralString]] = {
+    "cloudlink_jobs_waiting_lock": "(lock) WHERE status = 'todo'",
+    "cloudlink_jobs_due_at": "(scheduled_at) WHERE status = 'todo'",
+}
+"""Of our own, on the table of jobs: a search (``sync.jobs.fair_manager``) reads by them those due, no timers."""
 
 log = structlog.get_logger()
 
@@ -190,15 +190,23 @@ class PostgresQueue:
 
 
 async def create_tables(conninfo: str) -> None:
-    """Create the queue's tables if they are missing; several processes may do so at the same time."""
+    """Create the queue's tables if they are missing; several processes may do so at the same time.
+
+    An index is not created again even if that would do nothing: it would wait for all who write to the table.
+    """
     async with await AsyncConnection.connect(conninfo) as connection:
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", [SCHEMA_LOCK])
-        found = await (await connection.execute("SELECT to_regclass('procrastinate_jobs')")).fetchone()
-        if found is None or found[0] is None:
+        if not await _exists(connection, "procrastinate_jobs"):
             app = App(connector=PsycopgConnector(conninfo=conninfo))
             await connection.execute(app.schema_manager.get_schema().encode())
-        for index in INDEXES:
-            await connection.execute(f"CREATE INDEX IF NOT EXISTS {index}")
+        for name, columns in INDEXES.items():
+            if not await _exists(connection, name):
+                await connection.execute(f"CREATE INDEX {name} ON procrastinate_jobs {columns}")
+
+
+async def _exists(connection: AsyncConnection, name: str) -> bool:
+    found = await (await connection.execute("SELECT to_regclass(%s)", [name])).fetchone()
+    return found is not None and found[0] is not None
 
 
 def _short(owner: str) -> str:

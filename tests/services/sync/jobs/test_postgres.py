@@ -437,6 +437,13 @@ async def test_several_processes_that_start_together_create_the_tables_once(conn
     assert await is_empty(conninfo)
 
 
+async def test_a_start_does_not_wait_for_those_who_write_to_the_queue(conninfo: str) -> None:
+    await create_tables(conninfo)
+    async with asyncio.timeout(10), await psycopg.AsyncConnection.connect(conninfo) as writer:
+        await writer.execute("LOCK TABLE procrastinate_jobs IN ROW EXCLUSIVE MODE")
+        await create_tables(conninfo)
+
+
 async def test_a_queued_job_contains_only_a_name_and_an_id(conninfo: str) -> None:
     async with process(conninfo, RecordingJob(), works=False) as jobs:
         await jobs.defer("work", "an-id")
