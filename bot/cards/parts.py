@@ -35,6 +35,8 @@ MAX_ACTIONS = 6
 BAR = "━━━━━━"
 NBSP = "\N{NO-BREAK SPACE}"
 """Between a symbol and its word, which belong on one line."""
+EM_SPACE = "\N{EM SPACE}"
+"""Between parts that begin with a symbol of their own."""
 
 
 def card(

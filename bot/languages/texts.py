@@ -16,8 +16,8 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
 WEEK = timedelta(days=7)
-RECENT = timedelta(hours=12)
 SECOND = timedelta(seconds=1)
+RECENT = timedelta(hours=12)
 """How long a moment is said as seen from now."""
 
 
@@ -28,7 +28,7 @@ class Language(StrEnum):
     PORTUGUESE = "pt"
 
 
-_LOCALES = {Language.ENGLISH: Locale("en"), Language.PORTUGUESE: Locale("pt", "PT")}
+_LOCALES = {Language.ENGLISH: Locale("en", "GB"), Language.PORTUGUESE: Locale("pt", "PT")}
 
 
 class Texts:
@@ -68,6 +68,7 @@ class Texts:
         return format_decimal(number, locale=self._locale)
 
     def date(self, day: date) -> str:
+        """A day in words: "22 November 2026"."""
         return format_date(day, format="long", locale=self._locale)
 
     def moment(self, when: datetime, zone: str) -> str:

@@ -20,7 +20,7 @@ from microsoft_teams.cards.core import (
     VerticalBarChartDataValue,
 )
 
-from bot.cards.parts import NBSP, plain, text
+from bot.cards.parts import EM_SPACE, NBSP, plain, text
 from bot.languages import Texts
 from bot.languages.quiet_hours import local
 from sync.domain.model import Status
@@ -54,7 +54,7 @@ def people_now(texts: Texts, status: Status) -> list[CardElement]:
     words = [
         f"{symbol}{NBSP}{texts.number(counts[name])} {legends[name]}" for name, symbol, _ in PARTS if counts[name]
     ]
-    return [StackedHorizontalBarChart(title=title, data=data, fallback="drop"), plain(" · ".join(words))]
+    return [StackedHorizontalBarChart(title=title, data=data, fallback="drop"), plain(EM_SPACE.join(words))]
 
 
 def _counts(status: Status) -> dict[str, int]:

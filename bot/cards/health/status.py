@@ -228,21 +228,24 @@ def _since(texts: Texts, view: StatusView) -> list[str]:
 
 
 def _figures(texts: Texts, status: Status, faults: Sequence[_Problem]) -> CardElement:
-    """Who is on the phone is not known without CloudLink, and not followed while presence is not enabled."""
+    """Who is on the phone is not followed while presence is not enabled."""
     key = "status.matched" if status.in_scope == status.people else "status.matched.scope"
     matched = (texts.plural(key, status.in_scope), texts.number(status.matched))
-    is_known = all(fault.service is not Service.CLOUDLINK for fault in faults)
-    if not (status.integration.enabled and is_known):
+    if not (status.integration.enabled and _is_known(status, faults)):
         return tiles(matched)
     calls = (texts("status.in_a_call"), texts.number(status.in_a_call))
     return tiles(matched, calls, (texts("status.waiting"), texts.number(status.waiting)))
 
 
+def _is_known(status: Status, faults: Sequence[_Problem]) -> bool:
+    """Whether it is known who is on the phone: CloudLink says it, and what it says can be stored."""
+    return not status.store_fault and all(fault.service is not Service.CLOUDLINK for fault in faults)
+
+
 def _picture(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list[CardElement]:
     """The last day always; people only while they are shown, and it is known who is on the phone."""
-    is_known = all(fault.service is not Service.CLOUDLINK for fault in faults)
     are_shown = view.integration.enabled and not view.integration.closed
-    now = people_now(texts, view.status) if are_shown and is_known else []
+    now = people_now(texts, view.status) if are_shown and _is_known(view.status, faults) else []
     return [*now, *last_day(texts, view.status.day, view.zone)]
 
 

@@ -259,7 +259,7 @@ async def test_an_unknown_expiry_is_entered_on_the_status(chat: Chat) -> None:
     empty = await chat.press(past, "edit.save_expiry", {"expires_on": ""})
     assert EN("check.required", field=EN("field.expires_on")) in error_below(empty, "expires_on")
     saved = await chat.press(empty, "edit.save_expiry", {"expires_on": "2027-05-31"})
-    assert "May 31, 2027" in words(saved)
+    assert "31 May 2027" in words(saved)
     assert chat.integrations.stored[identity][1].secret_expires_on == date(2027, 5, 31)
 
 
@@ -300,7 +300,7 @@ async def test_a_step_without_a_name_here_is_shown_as_it_is(chat: Chat) -> None:
 async def test_integrations_are_listed_with_their_state(chat: Chat) -> None:
     await two(chat)
     said = words(await chat.say("integrações"))
-    for expected in ("2 integrations", "Head office", "Branch", "not enabled", "May 31, 2027"):
+    for expected in ("2 integrations", "Head office", "Branch", "not enabled", "31 May 2027"):
         assert expected in said
 
 

@@ -338,7 +338,7 @@ async def test_a_closed_notice_shows_by_whom_and_when_on_every_card(world: Notic
         await world.schedule_and_send()
     assert len(world.arrived()) == 4
     assert sorted(
-        "Ada Example replaced the secret on March 31, 2026 at 12:00" in said for said in world.changed()
+        "Ada Example replaced the secret on 31 March 2026 at 12:00" in said for said in world.changed()
     ) == [
         False,
         False,

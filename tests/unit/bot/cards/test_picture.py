@@ -40,6 +40,7 @@ def test_each_part_of_the_bar_is_in_words_with_a_symbol_of_its_own() -> None:
     ]
     words = said(text)
     assert all(f"{int(point['value'])} {point['legend']}" in words for point in points)
+    assert "·" not in words, "beside a symbol, where a line breaks, it looks like another one"
     assert bar["fallback"] == "drop"
     assert as_json(people_now(EN, replace(status(), matched=0))) == []
 

@@ -238,7 +238,7 @@ def test_dates_numbers_and_ages_as_the_language_has_them() -> None:
     now = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
     earlier = now - timedelta(minutes=3)
     assert (ENGLISH.date(date(2027, 5, 31)), PORTUGUESE.date(date(2027, 5, 31))) == (
-        "May 31, 2027",
+        "31 May 2027",
         "31 de maio de 2027",
     )
     assert (ENGLISH.relative(earlier, now), PORTUGUESE.relative(earlier, now)) == ("3 minutes ago", "há 3 minutos")

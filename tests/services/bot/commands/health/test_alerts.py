@@ -156,7 +156,7 @@ async def test_a_reminder_comes_tomorrow_once_and_only_to_the_person_who_asked(c
     notice = await noticed(chat, key, audience="somebody-else")
     for _ in range(2):
         card = await chat.act("alerts.remind", notice=notice.id)
-    assert "November 23, 2026" in words(card)
+    assert "23 November 2026" in words(card)
     assert await waiting(chat, key) == [("2027-05-01/30~2026-11-23", ADMIN, timedelta(days=1))]
 
 
