@@ -164,11 +164,16 @@ def plan(given: PlanInput) -> Plan:
         is_current = (notice.topic, original_stage(notice.stage)) in current
         if notice.state == State.WAITING and not is_current:
             made.dropped.append(notice.id)
-        elif notice.state == State.UNREACHABLE and is_current and notice.audience in active:
+        elif is_current and notice.audience in active and _is_held_back(notice):
             made.requeued.append(notice.id)
         elif notice.state == State.SENT and (resolution := _resolution(given, incidents, notice)):
             made.resolved.append(resolution)
     return made
+
+
+def _is_held_back(notice: Notice) -> bool:
+    """Whether it could not be sent, or did not apply for a while; a digest is dropped with nothing to say."""
+    return notice.state == State.UNREACHABLE or (notice.state == State.DROPPED and notice.topic != DIGEST)
 
 
 def digests_due(given: PlanInput) -> set[Period]:

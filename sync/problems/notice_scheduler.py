@@ -116,6 +116,7 @@ class NoticeScheduler:
             await notices.add_new(session, made.new)
             await notices.transition_all(session, made.dropped, State.WAITING, state=State.DROPPED)
             await notices.transition_all(session, made.requeued, State.UNREACHABLE, state=State.WAITING, due_at=now)
+            await notices.transition_all(session, made.requeued, State.DROPPED, state=State.WAITING)
             for resolution in made.resolved:
                 await _close(session, resolution, now)
 

@@ -253,6 +253,36 @@ def test_a_notice_not_sent_before_the_incident_ended_is_dropped_without_an_all_c
     assert made.new == []
 
 
+@pytest.mark.parametrize("stage", ["p1", "p1~2026-11-24"])
+def test_what_waited_when_a_service_answered_for_a_moment_waits_again_once_it_fails_again(stage: str) -> None:
+    """In quiet hours, or for a reminder: nobody would be told of the outage, which goes on."""
+    (notice,) = plan(given(problems=[outage()])).new
+    notice.stage = stage
+    rows, now = [outage(healed_at=NOON)], NOON + timedelta(seconds=10)
+    assert plan(given(problems=rows, notices=[notice], now=now)).dropped == [notice.id]
+    notice.state = State.DROPPED
+    assert not plan(given(problems=rows, notices=[notice], now=now))
+    rows.append(outage(id="p2", since=NOON + timedelta(seconds=20)))
+    again = given(problems=rows, notices=[notice], now=NOON + timedelta(seconds=30))
+    assert plan(again).requeued == [notice.id]
+
+
+def test_an_all_clear_that_a_short_disturbance_kept_back_is_sent_after_it() -> None:
+    notices = sent(plan(given(problems=[outage()])))
+    ended = outage(healed_at=NOON)
+    (clear,) = plan(given(problems=[ended], notices=notices, now=NOON + timedelta(minutes=5))).new
+    notices.append(clear)
+    short = outage(id="p2", since=NOON + timedelta(minutes=10))
+    assert plan(given(problems=[ended, short], notices=notices, now=NOON + timedelta(minutes=11))).dropped == [
+        clear.id
+    ]
+    clear.state = State.DROPPED
+    short.healed_at = NOON + timedelta(minutes=12)
+    assert plan(given(problems=[ended, short], notices=notices, now=NOON + timedelta(minutes=20))).requeued == [
+        clear.id
+    ]
+
+
 def test_a_problem_that_returns_immediately_is_the_same_incident() -> None:
     notices = sent(plan(given(problems=[problem()])))
     rows = [problem(healed_at=NOON), problem(id="p2", since=NOON + timedelta(minutes=1))]
