@@ -274,7 +274,8 @@ class Tick:
         if returned.is_accepted if self._has_problem(row, [health.REFUSALS]) else returned.is_refused:
             self._done.refused_people.add(row.id)
         if row.previous_secret_sealed and any(isinstance(each, Done) for each in returned.outcomes):
-            row.previous_secret_sealed = None
+            if self._sharing[row.id] == {row.id}:  # else it says who is to get the new secret
+                row.previous_secret_sealed = None
             self._done.proven.add(row.id)
 
     def _has_problem(self, row: IntegrationRow, services: Collection[str]) -> bool:
