@@ -38,7 +38,7 @@ THRESHOLDS = (60, 30, 14, 7, 3, 1, 0)
 """Days before a secret's last day on which administrators are alerted; after it, every day."""
 
 UNKNOWN_AFTER = timedelta(days=7)
-"""How long after setup a secret without a known last day is alerted."""
+"""How long a secret without a known last day is in use before that is alerted."""
 
 REPORTED_FOR = timedelta(days=7)
 """An automatic rotation that ended earlier is not reported."""
@@ -217,14 +217,19 @@ def _is_recent(rotation: Rotation, now: datetime) -> bool:
 def _expiry_notices(given: PlanInput) -> Iterator[DueNotice]:
     integration, expires = given.integration, given.integration.secret_expires_on
     if expires is None:
-        is_secret = integration.credential == CredentialKind.SECRET
-        if is_secret and integration.created_at + UNKNOWN_AFTER <= given.now:
-            yield DueNotice(EXPIRY, UNKNOWN_DATE, {})
+        last = _rotation_since(given, integration.created_at)
+        in_use_since = last.started_at if last else integration.created_at
+        if _is_date_unknown(integration) and in_use_since + UNKNOWN_AFTER <= given.now:
+            yield DueNotice(EXPIRY, f"{UNKNOWN_DATE}/{last.id}" if last else UNKNOWN_DATE, {})
         return
     limit = threshold(expires, given.now.date())
     if limit is not None:
         facts = {"expires_on": expires.isoformat(), "credential": integration.credential}
         yield DueNotice(EXPIRY, f"{expires.isoformat()}/{limit}", facts)
+
+
+def _is_date_unknown(integration: Integration) -> bool:
+    return integration.secret_expires_on is None and integration.credential == CredentialKind.SECRET
 
 
 def _incident_notices(given: PlanInput, incidents: Sequence[Incident]) -> Iterator[DueNotice]:
@@ -299,9 +304,10 @@ def _resolution(given: PlanInput, incidents: Sequence[Incident], notice: Notice)
 
 def _expiry_resolution(given: PlanInput, notice: Notice) -> Resolution | None:
     expires = given.integration.secret_expires_on
-    if original_stage(notice.stage).partition("/")[0] == (expires.isoformat() if expires else UNKNOWN_DATE):
+    unknown = UNKNOWN_DATE if _is_date_unknown(given.integration) else ""
+    if original_stage(notice.stage).partition("/")[0] == (expires.isoformat() if expires else unknown):
         return None
-    if rotation := _rotation_since(given, notice):
+    if rotation := _rotation_since(given, notice.created_at):
         return _by_rotation(given, notice, rotation)
     act = given.last_act if given.last_act and given.last_act.at >= notice.created_at else None
     if act is None:
@@ -314,7 +320,7 @@ def _incident_resolution(given: PlanInput, incidents: Sequence[Incident], notice
     if incident and not is_resolved(incident, given.now):
         return None
     is_of_secret = notice.facts["service"] == Service.ENTRA and notice.facts["fault"] in REPLACES_SECRET
-    if is_of_secret and (rotation := _rotation_since(given, notice)):
+    if is_of_secret and (rotation := _rotation_since(given, notice.created_at)):
         return _by_rotation(given, notice, rotation)
     ended_at = incident.ended_at if incident and incident.ended_at else given.now
     return Resolution(notice, "healed", "", ended_at)
@@ -325,11 +331,11 @@ def _by_rotation(given: PlanInput, notice: Notice, rotation: Rotation) -> Resolu
     return Resolution(notice, "replaced", by, rotation.finished_at or given.now)
 
 
-def _rotation_since(given: PlanInput, notice: Notice) -> Rotation | None:
-    """The latest rotation that put a new secret in use after the notice was created."""
+def _rotation_since(given: PlanInput, since: datetime) -> Rotation | None:
+    """The latest rotation that put a new secret in use after ``since``."""
     done = [
         rotation
         for rotation in given.rotations
-        if rotation.step in SWAPPED and (rotation.finished_at or given.now) >= notice.created_at
+        if rotation.step in SWAPPED and (rotation.finished_at or given.now) >= since
     ]
     return max(done, key=lambda rotation: rotation.started_at, default=None)

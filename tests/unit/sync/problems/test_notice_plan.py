@@ -1,5 +1,6 @@
 """Which notices are due: one for each threshold, one for an incident, one all-clear. Pure."""
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -161,6 +162,25 @@ def test_an_unknown_last_day_is_alerted_once_after_a_week() -> None:
     assert new_notices(made) == [(EXPIRY, "unknown", "ada")]
     later = given(integration=row, notices=sent(made), now=NOON + timedelta(days=300))
     assert plan(later).new == []
+
+
+def test_a_later_secret_without_a_last_day_is_alerted_too() -> None:
+    """The first such notice was answered with a date, and closed."""
+    row, replaced = integration(secret_expires_on=None), rotation(started_at=NOON + timedelta(days=300))
+    closed = sent(plan(given(integration=row, now=NOON + timedelta(days=7))), state=State.CLOSED)
+    soon = given(integration=row, notices=closed, rotations=[replaced], now=NOON + timedelta(days=306))
+    assert plan(soon).new == []
+    made = plan(replace(soon, now=NOON + timedelta(days=307)))
+    assert new_notices(made) == [(EXPIRY, "unknown/r1", "ada")]
+    assert not plan(replace(soon, now=NOON + timedelta(days=400), notices=sent(made)))
+
+
+def test_credentials_that_never_expire_close_the_notice_that_asks_for_a_date() -> None:
+    row = integration(secret_expires_on=None)
+    notices = sent(plan(given(integration=row, now=NOON + timedelta(days=7))))
+    row.credential = "federated"
+    (resolution,) = plan(given(integration=row, notices=notices, now=NOON + timedelta(days=8))).resolved
+    assert resolution.how == "changed"
 
 
 def test_without_a_secret_there_is_no_expiry_notice() -> None:
@@ -450,11 +470,15 @@ def test_a_notice_of_a_date_that_is_not_past_calls_the_credential_valid(
 
 
 def test_a_date_to_be_entered_and_a_renewal_call_the_credential_valid_and_a_failed_one_does_not() -> None:
-    old = integration(secret_expires_on=None, created_at=NOON - timedelta(days=8))
-    renewals = [rotation(kind="automatic"), rotation(id="r2", kind="automatic", step="failed", fault="x")]
+    long_ago = NOON - timedelta(days=8)
+    old = integration(secret_expires_on=None, created_at=long_ago)
+    renewals = [
+        rotation(kind="automatic", started_at=long_ago),
+        rotation(id="r2", kind="automatic", step="failed", fault="x"),
+    ]
     made = plan(given(integration=old, rotations=renewals, problems=[problem()], update=2)).new
     said = {(notice.topic, notice.stage): says_valid(notice, TODAY) for notice in made}
-    valid = {(EXPIRY, "unknown"): True, (ROTATION, "r1"): True}
+    valid = {(EXPIRY, "unknown/r1"): True, (ROTATION, "r1"): True}
     assert said == {**valid, (ROTATION, "r2"): False, (PROBLEM, "p1"): False, (UPDATE, "2"): False}
 
 
