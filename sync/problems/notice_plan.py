@@ -41,7 +41,10 @@ UNKNOWN_AFTER = timedelta(days=7)
 """How long a secret without a known last day is in use before that is alerted."""
 
 REPORTED_FOR = timedelta(days=7)
-"""An automatic rotation that ended earlier is not reported."""
+"""A rotation that ended earlier is not reported."""
+
+SEEN = timedelta(seconds=10)
+"""An administrator's own rotation that fails within this time is shown on its card."""
 
 STUCK_AFTER = timedelta(days=1)
 """A process died while sending: after this long a notice that still applies is sent again, as a repetition."""
@@ -198,9 +201,10 @@ def _due_notices(given: PlanInput, incidents: Sequence[Incident]) -> Iterator[Du
     yield from _expiry_notices(given)
     yield from _incident_notices(given, incidents)
     for rotation in given.rotations:
-        if rotation.kind == RotationKind.AUTOMATIC and _is_recent(rotation, given.now):
+        if _is_reported(rotation, given.now):
             expires = rotation.expires_on.isoformat() if rotation.expires_on else ""
             facts = {"fault": "", "step": rotation.step, "expires_on": expires}
+            facts |= {"kind": rotation.kind, "credential": rotation.credential}
             facts["fault" if rotation.step == RotationStep.FAILED else "old_left"] = rotation.fault
             yield DueNotice(ROTATION, rotation.id, facts)
     if given.update is not None:
@@ -210,8 +214,13 @@ def _due_notices(given: PlanInput, incidents: Sequence[Incident]) -> Iterator[Du
         yield DueNotice(DIGEST, period.stage, said or {}, frozenset({recipient.audience}), silent=not said)
 
 
-def _is_recent(rotation: Rotation, now: datetime) -> bool:
-    return rotation.finished_at is not None and rotation.finished_at + REPORTED_FOR > now
+def _is_reported(rotation: Rotation, now: datetime) -> bool:
+    """One that the bot began, and one that failed when nobody looked at its card any more."""
+    ended_at = rotation.finished_at
+    if ended_at is None or ended_at + REPORTED_FOR <= now:
+        return False
+    has_failed_unseen = rotation.step == RotationStep.FAILED and ended_at - rotation.started_at > SEEN
+    return rotation.kind == RotationKind.AUTOMATIC or has_failed_unseen
 
 
 def _expiry_notices(given: PlanInput) -> Iterator[DueNotice]:

@@ -20,7 +20,7 @@ from bot.languages.quiet_hours import local
 from sync.domain.errors import OUTAGES, CredentialsWrong, Fault, SyncError, error_from
 from sync.domain.model import BOT, CredentialKind, IntegrationView, Service
 from sync.domain.reports import report_in
-from sync.domain.rotation import OldSecretLeft
+from sync.domain.rotation import OldSecretLeft, RotationKind
 from sync.problems.health import DIRECTORY
 from sync.problems.incidents import EVENTS, GROUPS, OWN, PEOPLE
 from sync.problems.notice_plan import CLEAR, DIGEST, EXPIRY, PROBLEM, ROTATION, UPDATE
@@ -238,14 +238,19 @@ def _rotation(texts: Texts, notice: NoticeView, _now: datetime) -> NoticeParts:
     fault = facts.get("fault", "")
     known = Fault(fault) if fault in list(Fault) else None
     said = _in_words(texts, notice, CredentialsWrong(known)) if known else FormError("")
-    is_certificate = fault in CHANGES_CREDENTIAL
+    is_secret = facts.get("credential", CredentialKind.SECRET) == CredentialKind.SECRET
+    is_certificate = fault in CHANGES_CREDENTIAL or not is_secret
     orders = [said.remedy] if is_certificate else _replace_first(texts, known, said.remedy)
-    box = note("attention", "❌", texts("notice.rotation.failed.what"), said.sentence, *orders, link=said.link)
+    kept = texts("notice.rotation.failed.what" if is_secret else "certificate.failed.as_before")
+    box = note("attention", "❌", kept, said.sentence, *orders, link=said.link)
     actions = [
         renewal(texts, notice.integration.id, certificate=is_certificate),
         *how_to_permit(texts, notice.integration, known),
     ]
-    return texts("notice.rotation.failed"), "🔄", [box], [*actions, *_later(texts, notice)]
+    asked_for = "rotate.failed" if is_secret else "certificate.failed"
+    is_own = facts.get("kind", RotationKind.AUTOMATIC) == RotationKind.AUTOMATIC
+    title = texts("notice.rotation.failed" if is_own else asked_for)
+    return title, "🔄", [box], [*actions, *_later(texts, notice)]
 
 
 def _replace_first(texts: Texts, fault: Fault | None, remedy: str) -> list[str]:

@@ -110,6 +110,10 @@ def _news() -> Iterator[tuple[str, NoticeView]]:
     yield "rotation", notice(ROTATION, {**_expires(180), "fault": "", "step": "done"})
     yield "rotation_failed", notice(ROTATION, {"fault": "graph.unreachable", "step": "failed"})
     yield "rotation_failed_unknown", notice(ROTATION, {"fault": "", "step": "failed"})
+    refused = {"fault": "entra.secret_wrong", "step": "failed", "kind": "for_me", "credential": "secret"}
+    yield "rotation_failed_later", notice(ROTATION, refused)
+    unknown = {"fault": "entra.certificate_unknown", "kind": "by_hand", "credential": "certificate"}
+    yield "rotation_certificate_failed", notice(ROTATION, {**refused, **unknown})
     yield "rotation_not_permitted", notice(ROTATION, {"fault": "graph.rotation_forbidden", "step": "failed"})
     yield "rotation_old_left", notice(ROTATION, {**_expires(180), "step": "done", "old_left": "refused"})
     yield "rotation_old_left_shared", notice(ROTATION, {**_expires(180), "step": "done", "old_left": "shared"})

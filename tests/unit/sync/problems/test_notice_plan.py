@@ -412,6 +412,19 @@ def test_an_automatic_rotation_that_failed_is_reported_and_closes_nothing() -> N
     assert made.new[0].facts["fault"] == "graph.forbidden"
 
 
+@pytest.mark.parametrize("kind", ["for_me", "by_hand", "shared"])
+@pytest.mark.parametrize(("seconds", "reported"), [(8, False), (60, True)])
+def test_what_failed_when_nobody_looked_at_its_card_any_more_is_reported(
+    kind: str, seconds: int, reported: bool
+) -> None:
+    began = NOON - timedelta(seconds=seconds)
+    failed = rotation(kind=kind, step="failed", fault="entra.secret_wrong", started_at=began)
+    made = plan(given(rotations=[failed]))
+    assert new_notices(made) == ([(ROTATION, "r1", "ada")] if reported else [])
+    done = rotation(kind=kind, started_at=began)
+    assert plan(given(rotations=[done])).new == []
+
+
 def test_an_update_is_notified_once_and_closed_when_installed() -> None:
     notices = sent(plan(given(update=2)))
     assert [(notice.topic, notice.stage) for notice in notices] == [(UPDATE, "2")]
