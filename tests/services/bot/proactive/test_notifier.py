@@ -13,6 +13,7 @@ from bot.cards.field_errors import Links
 from bot.chat.bot_context import BotContext
 from bot.proactive.notifier import Notifier
 from bot.roles.admins_setting import AdminsSetting
+from storage.queries import clock
 from storage.queries.chat import conversations, roles
 from storage.queries.health import alerts, notices, problems
 from storage.queries.health.notices import State
@@ -577,6 +578,18 @@ async def test_the_digest_is_sent_once_by_two_processes_to_who_wants_it(world: N
         await asyncio.gather(world.schedule_and_send(), other.schedule_and_send())
     assert world.said("ben") == [PT.plural("digest.title", 7)]
     assert len(world.said("ada")) == 1
+
+
+async def test_a_digest_that_was_chosen_while_the_clock_was_ahead_is_sent(world: NoticeHarness) -> None:
+    await world.admin("ada")
+    await world.integration(300)
+    async with world.database.writing() as session:
+        await alerts.set_digest(session, TENANT, "ada", "daily", world.now + timedelta(days=30))
+        await clock.set_back(session, world.now)
+    world.bot.clock.advance(days=1)
+    await healed(world)
+    await world.schedule_and_send()
+    assert world.said("ada") == [EN.plural("digest.title", 1)]
 
 
 async def test_the_digest_waits_for_the_end_of_quiet_hours(world: NoticeHarness) -> None:

@@ -11,6 +11,7 @@ from cryptography.fernet import Fernet
 from sqlmodel import select
 
 from storage.encryption import Encryption
+from storage.queries import clock, rotations
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
 from sync.credentials.expiry import matched
@@ -109,6 +110,19 @@ async def test_two_integrations_with_one_application_do_not_both_begin_one(tmp_p
         await asyncio.gather(*(store.begin_automatic(name) for name in ids))
         async with database.session() as session:
             assert len((await session.exec(select(Rotation))).all()) == 1
+
+
+@pytest.mark.usefixtures("each_database")
+async def test_a_rotation_that_failed_while_the_clock_was_ahead_is_tried_again_the_next_day(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        row = integration(auto_rotate=True, secret_expires_on=TODAY + timedelta(days=20))
+        ahead = NOON + timedelta(days=15)
+        await stored(database, row, rotation(step="failed", started_at=ahead, finished_at=ahead))
+        async with database.writing() as session:
+            await clock.set_back(session, NOON)
+        await RotationStore(context_of(database, clock=FakeClock(NOON + timedelta(days=1)))).begin_automatic("i1")
+        async with database.session() as session:
+            assert await rotations.get_open(session, "i1")
 
 
 # Name, view and end of a rotation
