@@ -274,7 +274,7 @@ class Tick:
         if returned.is_accepted if self._has_problem(row, [health.REFUSALS]) else returned.is_refused:
             self._done.refused_people.add(row.id)
         if row.previous_secret_sealed and any(isinstance(each, Done) for each in returned.outcomes):
-            if self._sharing[row.id] == {row.id}:  # else it says who is to get the new secret
+            if not self._has_siblings(row):  # else it says who of them is to get the new secret
                 row.previous_secret_sealed = None
             self._done.proven.add(row.id)
 
@@ -366,6 +366,11 @@ class Tick:
         for person in people:
             if session := left.get(person.teams_user_id or ""):
                 session.give_to(person, self._done.now)
+
+    def _has_siblings(self, row: IntegrationRow) -> bool:
+        """Whether another integration of the same customer has its application."""
+        others = self._sharing[row.id] - {row.id}
+        return any(self._all[name].owner_tenant == row.owner_tenant for name in others)
 
     def _others(self, row: IntegrationRow) -> Mapping[str, IntegrationRow]:
         """Those who share the application, and whose credentials are not refused."""

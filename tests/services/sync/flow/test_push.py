@@ -585,6 +585,7 @@ async def test_who_holds_the_same_secret_gets_the_new_one_also_where_a_push_prov
             }
             session.add(Rotation(**named, started_at=NOON, due_at=NOON))
         assert len(await at.push()) == 1
+        await stored(at.database, calling("p2"))
         context = context_of(at.database, at.clients, at.jobs, at.clock)
         await Rotator(context, store, timedelta(minutes=1)).rotate("i1")
         for key in ("i1", "i2"):
