@@ -519,6 +519,23 @@ async def test_a_hostile_name_stays_a_name(world: NoticeHarness) -> None:
     assert not any(part.get("type") == "TextBlock" and "evil" in part["text"] for part in card["body"])
 
 
+async def test_an_outage_that_lasts_for_more_than_a_week_is_not_called_over_nor_notified_again(
+    world: NoticeHarness,
+) -> None:
+    """It paused for a minute on its first day: what ended then is no longer among the recent problems."""
+    await world.admin("ada")
+    await world.integration(None, credential="federated")
+    for minutes in (16, 8 * 24 * 60):
+        async with world.database.writing() as session:
+            await problems.close_open(session, "i1", ["graph"], world.now - timedelta(minutes=1))
+            await problems.upsert_open(session, "i1", "graph", "graph.unreachable", {}, False, world.now)
+        world.bot.clock.advance(minutes=minutes)
+        await world.schedule_and_send()
+    assert world.said("ada") == [problem_summary("graph.unreachable", stopped=False)]
+    await world.schedule_and_send()
+    assert world.changed() == []
+
+
 async def test_old_problems_are_not_notified(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(None)
