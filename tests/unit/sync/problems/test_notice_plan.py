@@ -275,7 +275,7 @@ def test_a_notice_not_sent_before_the_incident_ended_is_dropped_without_an_all_c
 
 @pytest.mark.parametrize("stage", ["p1", "p1~2026-11-24"])
 def test_what_waited_when_a_service_answered_for_a_moment_waits_again_once_it_fails_again(stage: str) -> None:
-    """In quiet hours, or for a reminder: nobody would be told of the outage, which goes on."""
+    """In quiet hours, or for a reminder: nobody would hear of the outage, which goes on."""
     (notice,) = plan(given(problems=[outage()])).new
     notice.stage = stage
     rows, now = [outage(healed_at=NOON)], NOON + timedelta(seconds=10)
