@@ -215,12 +215,13 @@ def _due_notices(given: PlanInput, incidents: Sequence[Incident]) -> Iterator[Du
 
 
 def _is_reported(rotation: Rotation, now: datetime) -> bool:
-    """One that the bot began, and one that failed when nobody looked at its card any more."""
-    ended_at = rotation.finished_at
+    """One that the bot began, unless an edit ended it; one that failed when nobody looked at its card any more."""
+    ended_at, has_failed = rotation.finished_at, rotation.step == RotationStep.FAILED
     if ended_at is None or ended_at + REPORTED_FOR <= now:
         return False
-    has_failed_unseen = rotation.step == RotationStep.FAILED and ended_at - rotation.started_at > SEEN
-    return rotation.kind == RotationKind.AUTOMATIC or has_failed_unseen
+    if rotation.kind == RotationKind.AUTOMATIC:
+        return has_failed or rotation.step == RotationStep.DONE
+    return has_failed and ended_at - rotation.started_at > SEEN
 
 
 def _expiry_notices(given: PlanInput) -> Iterator[DueNotice]:

@@ -404,6 +404,12 @@ def test_an_automatic_rotation_closes_the_notice_by_the_bot_and_is_reported() ->
     assert plan(given(rotations=[done], now=NOON + timedelta(days=8))).new == []
 
 
+@pytest.mark.parametrize("step", ["add", "wait", "swap", "prove", "remove"])
+def test_an_automatic_rotation_that_an_edit_ended_is_not_called_a_success(step: str) -> None:
+    ended = rotation(kind="automatic", step=step, fault="edited", expires_on=date(2027, 5, 1))
+    assert plan(given(rotations=[ended])).new == []
+
+
 def test_an_automatic_rotation_that_failed_is_reported_and_closes_nothing() -> None:
     notices = sent(plan(given(integration=expiring(30))))
     failed = rotation(kind="automatic", step="failed", fault="graph.forbidden")
