@@ -7,7 +7,7 @@ clock is set back, its thresholds are notified already; if it runs ahead, the la
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -22,7 +22,16 @@ from sync.domain.errors import REPLACES_SECRET
 from sync.domain.model import BOT, CredentialKind, Service
 from sync.domain.rotation import RotationKind, RotationStep
 from sync.problems.digests import Period, Wish, period_due
-from sync.problems.incidents import Incident, incidents_of, is_all_clear, is_covered, is_resolved, notify_at
+from sync.problems.incidents import (
+    CLOCK,
+    OWN,
+    Incident,
+    incidents_of,
+    is_all_clear,
+    is_covered,
+    is_resolved,
+    notify_at,
+)
 
 EXPIRY: Final = "expiry"
 PROBLEM: Final = "problem"
@@ -95,7 +104,7 @@ class DueNotice:
 class Resolution:
     """How an open notice was resolved.
 
-    ``how`` is ``replaced``, ``changed``, ``healed`` or ``installed``; ``by`` is a name, or ``bot``.
+    ``how`` is ``replaced``, ``changed``, ``healed``, ``disabled`` or ``installed``; ``by`` is a name, or ``bot``.
     """
 
     notice: Notice
@@ -252,9 +261,23 @@ def _incident_notices(given: PlanInput, incidents: Sequence[Incident]) -> Iterat
         is_due = notify_at(incident, incidents, notified) <= given.now and not is_covered(incident, incidents)
         if incident.ended_at is None and (is_notified or is_due):
             yield DueNotice(PROBLEM, incident.id, {**_facts(incident), "urgent": incident.lasting})
-        elif is_notified and is_all_clear(incident, incidents, notified, given.now):
+        elif is_notified and _is_known_resolved(given, incident, incidents, notified):
             facts = {**_facts(incident), "urgent": incident.lasting}
             yield DueNotice(CLEAR, incident.id, facts, frozenset(notified[incident.id]))
+
+
+def _is_known_resolved(
+    given: PlanInput, incident: Incident, incidents: Sequence[Incident], notified: Collection[str]
+) -> bool:
+    return is_all_clear(incident, incidents, notified, given.now) and not _ended_by_disabling(given, incident)
+
+
+def _ended_by_disabling(given: PlanInput, incident: Incident) -> bool:
+    """Whether it is not known since the integration was disabled: what is no service is not checked then."""
+    if incident.service not in OWN or incident.service == CLOCK or incident.ended_at is None:
+        return False
+    enabled, enabled_at = given.integration.enabled, given.integration.enabled_at
+    return not enabled or (enabled_at is not None and incident.ended_at < enabled_at)
 
 
 def _facts(incident: Incident) -> dict[str, Any]:
@@ -333,7 +356,8 @@ def _incident_resolution(given: PlanInput, incidents: Sequence[Incident], notice
     if is_of_secret and (rotation := _rotation_since(given, notice.created_at)):
         return _by_rotation(given, notice, rotation)
     ended_at = incident.ended_at if incident and incident.ended_at else given.now
-    return Resolution(notice, "healed", "", ended_at)
+    how = "disabled" if incident and _ended_by_disabling(given, incident) else "healed"
+    return Resolution(notice, how, "", ended_at)
 
 
 def _by_rotation(given: PlanInput, notice: Notice, rotation: Rotation) -> Resolution:

@@ -71,13 +71,14 @@ def closed_card(texts: Texts, notice: NoticeView, done: Done) -> Card:
     """Replaces a notice that was closed: what was done, by whom and when."""
     how, by, at = done.how, done.by, local(done.at, notice.zone)
     when = texts("notice.when", day=texts.date(at.date()), time=f"{at:%H:%M}")
-    said = {"problem": _said(texts, notice, done.at)[0].rstrip(".")} if how == "healed" else {}
+    is_of_problem, is_unknown = how in ("healed", "disabled"), how == "disabled"
+    said = {"problem": _said(texts, notice, done.at)[0].rstrip(".")} if is_of_problem else {}
     sentence = texts(f"notice.closed.{how}", when=when, **said)
     if by == BOT.id:
         sentence = texts("notice.closed.by_itself", when=when)
     elif by and how in ("replaced", "changed"):
         sentence = texts(f"notice.closed.{how}_by", by=capped(by), when=when)
-    title = texts("notice.closed.title")
+    title = texts("notice.closed.unchecked" if is_unknown else "notice.closed.title")
     data = {"integration": notice.integration.id}
     next_actions = {"button.status": "status.show"}
     if how == "replaced":
@@ -86,7 +87,8 @@ def closed_card(texts: Texts, notice: NoticeView, done: Done) -> Card:
         button(texts(key), verb, data) for key, verb in next_actions.items() if not notice.chat_link
     ]
     nothing = texts("notice.closed.nothing") if notice.chat_link else ""
-    body = [header("✅", title, capped(notice.integration.name)), note("good", "✔️", sentence, nothing)]
+    box = note("emphasis", "⏸️", sentence) if is_unknown else note("good", "✔️", sentence, nothing)
+    body = [header("⏸️" if is_unknown else "✅", title, capped(notice.integration.name)), box]
     return card(texts, title, body, actions)
 
 

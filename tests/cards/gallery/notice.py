@@ -55,6 +55,7 @@ CLOSINGS = (
     ("changed", "changed", ""),
     ("changed_by", "changed", "Ada Example"),
     ("healed", "healed", ""),
+    ("disabled", "disabled", ""),
     ("installed", "installed", ""),
 )
 
@@ -68,7 +69,11 @@ def samples(texts: Texts) -> Iterator[tuple[str, Card]]:
     for name, one in (*_warnings(texts), *_problems(), *_news()):
         yield f"notice_{name}", notices.notice_card(texts, one, NOW)
     for name, how, by in CLOSINGS:
-        about = notice(PROBLEM, _problem(Fault.GRAPH_CONSENT_MISSING)) if how == "healed" else notice(EXPIRY)
+        about = (
+            notice(PROBLEM, _problem(Fault.GRAPH_CONSENT_MISSING))
+            if how in ("healed", "disabled")
+            else notice(EXPIRY)
+        )
         yield f"notice_closed_{name}", notices.closed_card(texts, about, Done(how, by, NOW))
     in_channel = notice(EXPIRY, chat_link=_way_in(texts))
     yield "notice_closed_channel", notices.closed_card(texts, in_channel, Done("replaced", LONG_PERSON, NOW))

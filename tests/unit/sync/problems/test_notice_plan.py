@@ -418,6 +418,25 @@ def test_an_automatic_rotation_that_failed_is_reported_and_closes_nothing() -> N
     assert made.new[0].facts["fault"] == "graph.forbidden"
 
 
+def test_what_ended_because_presence_was_disabled_is_not_called_resolved() -> None:
+    """Not then, and not when it is enabled again, before anything was read."""
+    facts = {"side": "entra"}
+    unread = outage(service="directory", fault="directory.unread", facts=facts)
+    wrong_clock = outage(id="p2", service="clock", fault="clock.skewed")
+    notices = sent(plan(given(problems=[unread, wrong_clock])))
+    unread.healed_at = wrong_clock.healed_at = NOON
+    enabled_at = NOON + timedelta(minutes=8)
+    for values in ({"enabled": False}, {"enabled_at": enabled_at}):
+        row = integration(secret_expires_on=None, credential="federated", **values)
+        now = NOON + timedelta(minutes=9)
+        made = plan(given(integration=row, problems=[unread, wrong_clock], notices=notices, now=now))
+        assert new_notices(made) == [(CLEAR, "p2", "ada")]
+        assert [resolution.how for resolution in made.resolved] == ["disabled", "healed"]
+    row.enabled_at = NOON - timedelta(days=1)
+    made = plan(given(integration=row, problems=[unread, wrong_clock], notices=notices, now=now))
+    assert new_notices(made) == [(CLEAR, "p1", "ada"), (CLEAR, "p2", "ada")]
+
+
 @pytest.mark.parametrize("kind", ["for_me", "by_hand", "shared"])
 @pytest.mark.parametrize(("seconds", "reported"), [(8, False), (60, True)])
 def test_what_failed_when_nobody_looked_at_its_card_any_more_is_reported(
