@@ -119,7 +119,7 @@ class Turn(Protocol):
 
 
 class Messenger(Protocol):
-    """Sends proactive messages to known conversations. Raises ``Unreachable`` when blocked or uninstalled."""
+    """Sends proactive messages to known conversations. Raises ``Unreachable`` when blocked, uninstalled or gone."""
 
     async def send(self, address: Address, card: Card, summary: str) -> str: ...
 
@@ -127,7 +127,7 @@ class Messenger(Protocol):
 
 
 class Unreachable(CloudLinkPresenceError):
-    """The conversation accepts no messages from the bot (403); never retry."""
+    """The conversation accepts no messages from the bot (403), or does not exist (404); never retry."""
 
 
 class Undelivered(CloudLinkPresenceError):

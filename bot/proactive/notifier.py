@@ -60,7 +60,7 @@ class Notifier:
     async def start(self) -> None:
         """Forget administrators that the setting no longer names, so that they receive no notices."""
         async with self._database.writing() as session:
-            await conversations.revoke_administrators(session, self._context.access.entries())
+            await conversations.revoke_administrators(session, self._context.access.names)
 
     async def notify(self, integration_id: str) -> None:
         """Run the job: audiences in parallel, the notices of one audience one after the other."""

@@ -8,10 +8,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.queries.health.notices import REMINDED_AFTER, State, is_reminder
 from storage.queries.people import people
-from storage.tables.notices import Notice
+from storage.tables.notices import AlertPreference, Notice
 from storage.tables.people import Endpoint, Person
 from storage.tables.problems import Problem
 from storage.tables.rotations import Rotation
+from storage.tables.updates import FeatureUpdate
 
 LEASE = timedelta(minutes=1)
 """Another process may be at a rotation's step for so long."""
@@ -42,10 +43,15 @@ def _waiting(now: datetime) -> tuple[Update, ...]:
 
 
 def _happened(now: datetime) -> tuple[Update, ...]:
-    """How long a problem lasts, and when it ended, decides about notices and retries."""
+    """How long a problem lasts, and when it ended, decides about notices and retries; the newest counts."""
     since, checked, healed = col(Problem.since), col(Problem.checked_at), col(Problem.healed_at)
+    rotated, installed = col(Rotation.started_at), col(FeatureUpdate.started_at)
+    digest = col(AlertPreference.digest_at)
     return (
         update(Problem).where(since > now).values(since=now),
         update(Problem).where(checked > now).values(checked_at=now),
         update(Problem).where(healed > now).values(healed_at=now),
+        update(Rotation).where(rotated > now).values(started_at=now),
+        update(FeatureUpdate).where(installed > now).values(started_at=now),
+        update(AlertPreference).where(digest > now).values(digest_at=now),
     )

@@ -14,7 +14,7 @@ class Notice(SQLModel, table=True):
 
     ``topic`` and ``stage`` are its subject: ``expiry`` and a threshold, or ``problem`` and the problem's id.
     ``state`` is ``waiting``, ``sending`` (claimed; a crash leaves it so), ``sent``, ``unreachable``,
-    ``dropped`` (no longer needed), ``closing`` (acted upon, its card must still be updated) or ``closed`` (its card
+    ``dropped`` (not needed now), ``closing`` (acted upon, its card must still be updated) or ``closed`` (its card
     says by whom). ``due_at`` is when it may be sent, or its card updated, next.
     """
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from storage.database import advisory_lock
 from storage.queries import history, integrations, rotations
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
@@ -107,7 +108,11 @@ class RotationStore:
             await self.record(session, Act.ROTATE_BEGUN, integration, rotation)
 
     async def is_shared_rotating(self, session: AsyncSession, integration: Integration) -> bool:
-        """Whether the bot rotates the secret of another of the customer's integrations with this application."""
+        """Whether the bot rotates the secret of another of the customer's integrations with this application.
+
+        Until the session ends nobody else begins one.
+        """
+        await advisory_lock(session, "rotation", integration.tenant_id, integration.client_id)
         for other in await integrations.list_sharing(session, integration):
             found = await rotations.get_open(session, other.id)
             if found and found.kind in BY_THE_BOT and other.owner_tenant == integration.owner_tenant:

@@ -77,6 +77,11 @@ class RotationView:
     def finished(self) -> bool:
         return self.finished_at is not None
 
+    @property
+    def was_edited(self) -> bool:
+        """Whether an administrator's edit of the credentials ended it."""
+        return self.finished and self.step not in (RotationStep.DONE, RotationStep.FAILED)
+
 
 @dataclass(frozen=True, slots=True)
 class NewSecret:

@@ -28,7 +28,7 @@ from sync.presence import plan
 from sync.presence.mapping import begins_call, overrides_for
 from sync.presence.outcomes import Outcomes, PendingChange
 from sync.presence.sent_changes import entry, repeated
-from sync.presence.shared_sessions import LeftSession, wishes
+from sync.presence.shared_sessions import LeftSession, give_all, wishes
 from sync.problems import health
 from sync.scheduling import freshness
 from sync.teams.quota import QuotaLedger
@@ -232,9 +232,8 @@ class Tick:
                 is_call = begins_call(person.line, before, pending.shown, overrides)
                 applying.apply(person, pending, outcome, others.get(pending.change.user_id))
                 if isinstance(outcome, Done) and pending.shown != pending.wish:
-                    self._give(
-                        sharing, {pending.change.user_id: LeftSession(pending.shown, person.applied_until or now)}
-                    )
+                    left = LeftSession(pending.shown, person.applied_until or now)
+                    give_all(sharing, {pending.change.user_id: left}, now)
                 if person.due_at and person.due_at <= now:
                     self._done.due.add(key)
             if pending.is_visible(outcome):
@@ -274,7 +273,8 @@ class Tick:
         if returned.is_accepted if self._has_problem(row, [health.REFUSALS]) else returned.is_refused:
             self._done.refused_people.add(row.id)
         if row.previous_secret_sealed and any(isinstance(each, Done) for each in returned.outcomes):
-            row.previous_secret_sealed = None
+            if not self._has_siblings(row):  # else it says who of them is to get the new secret
+                row.previous_secret_sealed = None
             self._done.proven.add(row.id)
 
     def _has_problem(self, row: IntegrationRow, services: Collection[str]) -> bool:
@@ -345,7 +345,7 @@ class Tick:
         sharing_people = self._sharing_people(row, users)
         choice = Choice(row, wishes(sharing_people, self._others(row), now), now, self._rules.random)
         chosen = choice.prepare(due)
-        self._give(sharing_people, choice.left)
+        give_all(sharing_people, choice.left, now)
         self._rules.quota.reserve(row, len(chosen), now)
         has_messages = any(person.status_due_at and person.status_due_at <= now for person in due)
         self._done.rounds[key] = Round(app, chosen, len(due) == limit, None, has_messages, now)
@@ -360,11 +360,10 @@ class Tick:
             queries.of_teams_users(self._transaction, others, users) if others and users else []
         )
 
-    def _give(self, people: Iterable[PersonRow], left: Mapping[str, LeftSession]) -> None:
-        """Have those who share these sessions, by Teams user, answer for them: their wish is what is shown."""
-        for person in people:
-            if session := left.get(person.teams_user_id or ""):
-                session.give_to(person, self._done.now)
+    def _has_siblings(self, row: IntegrationRow) -> bool:
+        """Whether another integration of the same customer has its application."""
+        others = self._sharing[row.id] - {row.id}
+        return any(self._all[name].owner_tenant == row.owner_tenant for name in others)
 
     def _others(self, row: IntegrationRow) -> Mapping[str, IntegrationRow]:
         """Those who share the application, and whose credentials are not refused."""

@@ -24,7 +24,7 @@ from sync.domain.errors import SyncError
 from sync.domain.services import MAX_CHANGES
 from sync.integrations.left_quota import spenders_of
 from sync.presence.plan import SESSION_SECONDS
-from sync.presence.shared_sessions import LeftSession, wishes_of_others
+from sync.presence.shared_sessions import LeftSession, give_all, wishes_of_others
 from sync.teams.quota import QuotaLedger
 
 log = structlog.get_logger()
@@ -105,8 +105,8 @@ class TenantTeardown:
 
         def give(transaction: Transaction) -> None:
             people = Tracked(PEOPLE)
-            for person in people.add(queries.of_teams_users(transaction, [each.id for each in sharing], wishes)):
-                left.give_to(person, now)
+            found = people.add(queries.of_teams_users(transaction, [each.id for each in sharing], wishes))
+            give_all(found, dict.fromkeys(wishes, left), now)
             people.save(transaction)
 
         await self._database.transact(give)

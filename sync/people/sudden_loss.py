@@ -51,6 +51,8 @@ async def is_believed(session: AsyncSession, integration_id: str, loss: Loss | N
         return True
     facts = {"people": loss.before - loss.after, "before": loss.before, "side": loss.service.value}
     earlier = next((row for row in opened if row.facts.get("side") == loss.service), None)
+    if earlier is None:
+        await problems.close_open(session, integration_id, [LISTS], now)
     if earlier is None or now < earlier.since + CONFIRM_AFTER:
         log.warning("list_shrunk", integration=integration_id, **facts)
         await problems.upsert_open(session, integration_id, LISTS, LISTS_SHRUNK, facts, False, now)

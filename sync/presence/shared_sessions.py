@@ -140,6 +140,13 @@ class LeftSession:
             person.applied_until = max(self.until, person.applied_until or self.until)
 
 
+def give_all(persons: Iterable[AnyPerson], left: Mapping[str, LeftSession], now: datetime) -> None:
+    """Have those who share these sessions, by Teams user, answer for them: their wish is what is shown."""
+    for person in persons:
+        if session := left.get(person.teams_user_id or ""):
+            session.give_to(person, now)
+
+
 def strongest(wish: Presence, other: Presence | None) -> Presence:
     return wish if other is None else max(wish, other, key=STRENGTH.index)
 

@@ -7,7 +7,7 @@ clock is set back, its thresholds are notified already; if it runs ahead, the la
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -22,7 +22,16 @@ from sync.domain.errors import REPLACES_SECRET
 from sync.domain.model import BOT, CredentialKind, Service
 from sync.domain.rotation import RotationKind, RotationStep
 from sync.problems.digests import Period, Wish, period_due
-from sync.problems.incidents import Incident, incidents_of, is_all_clear, is_covered, is_resolved, notify_at
+from sync.problems.incidents import (
+    CLOCK,
+    OWN,
+    Incident,
+    incidents_of,
+    is_all_clear,
+    is_covered,
+    is_resolved,
+    notify_at,
+)
 
 EXPIRY: Final = "expiry"
 PROBLEM: Final = "problem"
@@ -38,10 +47,13 @@ THRESHOLDS = (60, 30, 14, 7, 3, 1, 0)
 """Days before a secret's last day on which administrators are alerted; after it, every day."""
 
 UNKNOWN_AFTER = timedelta(days=7)
-"""How long after setup a secret without a known last day is alerted."""
+"""How long a secret without a known last day is in use before that is alerted."""
 
 REPORTED_FOR = timedelta(days=7)
-"""An automatic rotation that ended earlier is not reported."""
+"""A rotation that ended earlier is not reported."""
+
+SEEN = timedelta(seconds=10)
+"""An administrator's own rotation that fails within this time is shown on its card."""
 
 STUCK_AFTER = timedelta(days=1)
 """A process died while sending: after this long a notice that still applies is sent again, as a repetition."""
@@ -92,7 +104,7 @@ class DueNotice:
 class Resolution:
     """How an open notice was resolved.
 
-    ``how`` is ``replaced``, ``changed``, ``healed`` or ``installed``; ``by`` is a name, or ``bot``.
+    ``how`` is ``replaced``, ``changed``, ``healed``, ``disabled`` or ``installed``; ``by`` is a name, or ``bot``.
     """
 
     notice: Notice
@@ -164,11 +176,16 @@ def plan(given: PlanInput) -> Plan:
         is_current = (notice.topic, original_stage(notice.stage)) in current
         if notice.state == State.WAITING and not is_current:
             made.dropped.append(notice.id)
-        elif notice.state == State.UNREACHABLE and is_current and notice.audience in active:
+        elif is_current and notice.audience in active and _is_held_back(notice):
             made.requeued.append(notice.id)
         elif notice.state == State.SENT and (resolution := _resolution(given, incidents, notice)):
             made.resolved.append(resolution)
     return made
+
+
+def _is_held_back(notice: Notice) -> bool:
+    """Whether it could not be sent, or did not apply for a while; a digest is dropped with nothing to say."""
+    return notice.state == State.UNREACHABLE or (notice.state == State.DROPPED and notice.topic != DIGEST)
 
 
 def digests_due(given: PlanInput) -> set[Period]:
@@ -193,9 +210,10 @@ def _due_notices(given: PlanInput, incidents: Sequence[Incident]) -> Iterator[Du
     yield from _expiry_notices(given)
     yield from _incident_notices(given, incidents)
     for rotation in given.rotations:
-        if rotation.kind == RotationKind.AUTOMATIC and _is_recent(rotation, given.now):
+        if _is_reported(rotation, given.now):
             expires = rotation.expires_on.isoformat() if rotation.expires_on else ""
             facts = {"fault": "", "step": rotation.step, "expires_on": expires}
+            facts |= {"kind": rotation.kind, "credential": rotation.credential}
             facts["fault" if rotation.step == RotationStep.FAILED else "old_left"] = rotation.fault
             yield DueNotice(ROTATION, rotation.id, facts)
     if given.update is not None:
@@ -205,21 +223,32 @@ def _due_notices(given: PlanInput, incidents: Sequence[Incident]) -> Iterator[Du
         yield DueNotice(DIGEST, period.stage, said or {}, frozenset({recipient.audience}), silent=not said)
 
 
-def _is_recent(rotation: Rotation, now: datetime) -> bool:
-    return rotation.finished_at is not None and rotation.finished_at + REPORTED_FOR > now
+def _is_reported(rotation: Rotation, now: datetime) -> bool:
+    """One that the bot began, unless an edit ended it; one that failed when nobody looked at its card any more."""
+    ended_at, has_failed = rotation.finished_at, rotation.step == RotationStep.FAILED
+    if ended_at is None or ended_at + REPORTED_FOR <= now:
+        return False
+    if rotation.kind == RotationKind.AUTOMATIC:
+        return has_failed or rotation.step == RotationStep.DONE
+    return has_failed and ended_at - rotation.started_at > SEEN
 
 
 def _expiry_notices(given: PlanInput) -> Iterator[DueNotice]:
     integration, expires = given.integration, given.integration.secret_expires_on
     if expires is None:
-        is_secret = integration.credential == CredentialKind.SECRET
-        if is_secret and integration.created_at + UNKNOWN_AFTER <= given.now:
-            yield DueNotice(EXPIRY, UNKNOWN_DATE, {})
+        last = _rotation_since(given, integration.created_at)
+        in_use_since = last.started_at if last else integration.created_at
+        if _is_date_unknown(integration) and in_use_since + UNKNOWN_AFTER <= given.now:
+            yield DueNotice(EXPIRY, f"{UNKNOWN_DATE}/{last.id}" if last else UNKNOWN_DATE, {})
         return
     limit = threshold(expires, given.now.date())
     if limit is not None:
         facts = {"expires_on": expires.isoformat(), "credential": integration.credential}
         yield DueNotice(EXPIRY, f"{expires.isoformat()}/{limit}", facts)
+
+
+def _is_date_unknown(integration: Integration) -> bool:
+    return integration.secret_expires_on is None and integration.credential == CredentialKind.SECRET
 
 
 def _incident_notices(given: PlanInput, incidents: Sequence[Incident]) -> Iterator[DueNotice]:
@@ -232,9 +261,23 @@ def _incident_notices(given: PlanInput, incidents: Sequence[Incident]) -> Iterat
         is_due = notify_at(incident, incidents, notified) <= given.now and not is_covered(incident, incidents)
         if incident.ended_at is None and (is_notified or is_due):
             yield DueNotice(PROBLEM, incident.id, {**_facts(incident), "urgent": incident.lasting})
-        elif is_notified and is_all_clear(incident, incidents, notified, given.now):
+        elif is_notified and _is_known_resolved(given, incident, incidents, notified):
             facts = {**_facts(incident), "urgent": incident.lasting}
             yield DueNotice(CLEAR, incident.id, facts, frozenset(notified[incident.id]))
+
+
+def _is_known_resolved(
+    given: PlanInput, incident: Incident, incidents: Sequence[Incident], notified: Collection[str]
+) -> bool:
+    return is_all_clear(incident, incidents, notified, given.now) and not _ended_by_disabling(given, incident)
+
+
+def _ended_by_disabling(given: PlanInput, incident: Incident) -> bool:
+    """Whether it is not known since the integration was disabled: what is no service is not checked then."""
+    if incident.service not in OWN or incident.service == CLOCK or incident.ended_at is None:
+        return False
+    enabled, enabled_at = given.integration.enabled, given.integration.enabled_at
+    return not enabled or (enabled_at is not None and incident.ended_at < enabled_at)
 
 
 def _facts(incident: Incident) -> dict[str, Any]:
@@ -294,9 +337,10 @@ def _resolution(given: PlanInput, incidents: Sequence[Incident], notice: Notice)
 
 def _expiry_resolution(given: PlanInput, notice: Notice) -> Resolution | None:
     expires = given.integration.secret_expires_on
-    if original_stage(notice.stage).partition("/")[0] == (expires.isoformat() if expires else UNKNOWN_DATE):
+    unknown = UNKNOWN_DATE if _is_date_unknown(given.integration) else ""
+    if original_stage(notice.stage).partition("/")[0] == (expires.isoformat() if expires else unknown):
         return None
-    if rotation := _rotation_since(given, notice):
+    if rotation := _rotation_since(given, notice.created_at):
         return _by_rotation(given, notice, rotation)
     act = given.last_act if given.last_act and given.last_act.at >= notice.created_at else None
     if act is None:
@@ -309,10 +353,11 @@ def _incident_resolution(given: PlanInput, incidents: Sequence[Incident], notice
     if incident and not is_resolved(incident, given.now):
         return None
     is_of_secret = notice.facts["service"] == Service.ENTRA and notice.facts["fault"] in REPLACES_SECRET
-    if is_of_secret and (rotation := _rotation_since(given, notice)):
+    if is_of_secret and (rotation := _rotation_since(given, notice.created_at)):
         return _by_rotation(given, notice, rotation)
     ended_at = incident.ended_at if incident and incident.ended_at else given.now
-    return Resolution(notice, "healed", "", ended_at)
+    how = "disabled" if incident and _ended_by_disabling(given, incident) else "healed"
+    return Resolution(notice, how, "", ended_at)
 
 
 def _by_rotation(given: PlanInput, notice: Notice, rotation: Rotation) -> Resolution:
@@ -320,11 +365,11 @@ def _by_rotation(given: PlanInput, notice: Notice, rotation: Rotation) -> Resolu
     return Resolution(notice, "replaced", by, rotation.finished_at or given.now)
 
 
-def _rotation_since(given: PlanInput, notice: Notice) -> Rotation | None:
-    """The latest rotation that put a new secret in use after the notice was created."""
+def _rotation_since(given: PlanInput, since: datetime) -> Rotation | None:
+    """The latest rotation that put a new secret in use after ``since``."""
     done = [
         rotation
         for rotation in given.rotations
-        if rotation.step in SWAPPED and (rotation.finished_at or given.now) >= notice.created_at
+        if rotation.step in SWAPPED and (rotation.finished_at or given.now) >= since
     ]
     return max(done, key=lambda rotation: rotation.started_at, default=None)

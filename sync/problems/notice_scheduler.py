@@ -14,14 +14,24 @@ from storage.queries.health import alerts, notices, problems
 from storage.queries.health.alerts import CHANNEL_PREFIX
 from storage.queries.health.notices import State
 from storage.tables.integrations import Integration
-from storage.tables.notices import AlertPreference
+from storage.tables.notices import AlertPreference, Notice
 from sync.domain.context import Context
 from sync.domain.jobs import EVERYTHING, NOTIFY, WARN
 from sync.domain.reports import Cadence
 from sync.problems.clock_skew import MAX_SKEW
 from sync.problems.digests import Wish
 from sync.problems.incidents import CLOCK, CLOCK_SKEWED
-from sync.problems.notice_plan import CHANGES, CLOSABLE, Plan, PlanInput, Recipient, Resolution, digests_due, plan
+from sync.problems.notice_plan import (
+    CHANGES,
+    CLOSABLE,
+    PROBLEM,
+    Plan,
+    PlanInput,
+    Recipient,
+    Resolution,
+    digests_due,
+    plan,
+)
 
 log = structlog.get_logger()
 
@@ -92,7 +102,8 @@ class NoticeScheduler:
     ) -> list[PlanInput]:
         ids = [row.id for row in rows]
         known = await notices.list_relevant(session, ids, now - RECENT, CLOSABLE)
-        recent_problems = await problems.open_or_closed_since(session, ids, now - RECENT)
+        since = min([now - RECENT, *_since_of_open(known)])
+        recent_problems = await problems.open_or_closed_since(session, ids, since)
         rotated = await rotations.by_integration(session, ids)
         recipients = await recipients_of(session, rows)
         open_ = [row.id for row in rows if any(each.state == State.SENT for each in known.get(row.id, []))]
@@ -116,6 +127,7 @@ class NoticeScheduler:
             await notices.add_new(session, made.new)
             await notices.transition_all(session, made.dropped, State.WAITING, state=State.DROPPED)
             await notices.transition_all(session, made.requeued, State.UNREACHABLE, state=State.WAITING, due_at=now)
+            await notices.transition_all(session, made.requeued, State.DROPPED, state=State.WAITING)
             for resolution in made.resolved:
                 await _close(session, resolution, now)
 
@@ -155,6 +167,12 @@ class NoticeScheduler:
                 else:
                     facts = {"minutes": round(abs(skew) / 60)}
                     await problems.upsert_open(session, integration_id, CLOCK, CLOCK_SKEWED, facts, False, now)
+
+
+def _since_of_open(known: Mapping[str, Sequence[Notice]]) -> list[datetime]:
+    """When the incidents that are notified and not resolved began: each is known by its first problem."""
+    sent = [each for some in known.values() for each in some if each.state == State.SENT]
+    return [datetime.fromisoformat(each.facts["since"]) for each in sent if each.topic == PROBLEM]
 
 
 async def recipients_of(session: AsyncSession, rows: Sequence[Integration]) -> dict[str, list[Recipient]]:

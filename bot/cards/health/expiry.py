@@ -54,6 +54,12 @@ def expiry(
     return [_valid(texts, integration, expires_on, today)]
 
 
+def asks_for_date(integration: IntegrationView, today: date) -> bool:
+    """Whether the last day of its secret is unknown, or past though the secret works."""
+    day = integration.secret_expires_on
+    return integration.credential is CredentialKind.SECRET and (day is None or day < today)
+
+
 def expiry_form(
     texts: Texts, integration: IntegrationView, form_errors: Sequence[FormError] = (), *, is_asked: bool = False
 ) -> list[CardElement]:

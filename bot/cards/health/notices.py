@@ -20,7 +20,7 @@ from bot.languages.quiet_hours import local
 from sync.domain.errors import OUTAGES, CredentialsWrong, Fault, SyncError, error_from
 from sync.domain.model import BOT, CredentialKind, IntegrationView, Service
 from sync.domain.reports import report_in
-from sync.domain.rotation import OldSecretLeft
+from sync.domain.rotation import OldSecretLeft, RotationKind
 from sync.problems.health import DIRECTORY
 from sync.problems.incidents import EVENTS, GROUPS, OWN, PEOPLE
 from sync.problems.notice_plan import CLEAR, DIGEST, EXPIRY, PROBLEM, ROTATION, UPDATE
@@ -71,13 +71,14 @@ def closed_card(texts: Texts, notice: NoticeView, done: Done) -> Card:
     """Replaces a notice that was closed: what was done, by whom and when."""
     how, by, at = done.how, done.by, local(done.at, notice.zone)
     when = texts("notice.when", day=texts.date(at.date()), time=f"{at:%H:%M}")
-    said = {"problem": _said(texts, notice, done.at)[0].rstrip(".")} if how == "healed" else {}
+    is_of_problem, is_unknown = how in ("healed", "disabled"), how == "disabled"
+    said = {"problem": _said(texts, notice, done.at)[0].rstrip(".")} if is_of_problem else {}
     sentence = texts(f"notice.closed.{how}", when=when, **said)
     if by == BOT.id:
         sentence = texts("notice.closed.by_itself", when=when)
     elif by and how in ("replaced", "changed"):
         sentence = texts(f"notice.closed.{how}_by", by=capped(by), when=when)
-    title = texts("notice.closed.title")
+    title = texts("notice.closed.unchecked" if is_unknown else "notice.closed.title")
     data = {"integration": notice.integration.id}
     next_actions = {"button.status": "status.show"}
     if how == "replaced":
@@ -86,7 +87,8 @@ def closed_card(texts: Texts, notice: NoticeView, done: Done) -> Card:
         button(texts(key), verb, data) for key, verb in next_actions.items() if not notice.chat_link
     ]
     nothing = texts("notice.closed.nothing") if notice.chat_link else ""
-    body = [header("✅", title, capped(notice.integration.name)), note("good", "✔️", sentence, nothing)]
+    box = note("emphasis", "⏸️", sentence) if is_unknown else note("good", "✔️", sentence, nothing)
+    body = [header("⏸️" if is_unknown else "✅", title, capped(notice.integration.name)), box]
     return card(texts, title, body, actions)
 
 
@@ -238,14 +240,19 @@ def _rotation(texts: Texts, notice: NoticeView, _now: datetime) -> NoticeParts:
     fault = facts.get("fault", "")
     known = Fault(fault) if fault in list(Fault) else None
     said = _in_words(texts, notice, CredentialsWrong(known)) if known else FormError("")
-    is_certificate = fault in CHANGES_CREDENTIAL
+    is_secret = facts.get("credential", CredentialKind.SECRET) == CredentialKind.SECRET
+    is_certificate = fault in CHANGES_CREDENTIAL or not is_secret
     orders = [said.remedy] if is_certificate else _replace_first(texts, known, said.remedy)
-    box = note("attention", "❌", texts("notice.rotation.failed.what"), said.sentence, *orders, link=said.link)
+    kept = texts("notice.rotation.failed.what" if is_secret else "certificate.failed.as_before")
+    box = note("attention", "❌", kept, said.sentence, *orders, link=said.link)
     actions = [
         renewal(texts, notice.integration.id, certificate=is_certificate),
         *how_to_permit(texts, notice.integration, known),
     ]
-    return texts("notice.rotation.failed"), "🔄", [box], [*actions, *_later(texts, notice)]
+    asked_for = "rotate.failed" if is_secret else "certificate.failed"
+    is_own = facts.get("kind", RotationKind.AUTOMATIC) == RotationKind.AUTOMATIC
+    title = texts("notice.rotation.failed" if is_own else asked_for)
+    return title, "🔄", [box], [*actions, *_later(texts, notice)]
 
 
 def _replace_first(texts: Texts, fault: Fault | None, remedy: str) -> list[str]:

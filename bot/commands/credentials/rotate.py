@@ -144,11 +144,14 @@ async def progress(context: TurnContext) -> None:
 async def _follow(context: TurnContext, view: IntegrationView, rotation: RotationView) -> None:
     """Show each step as it happens, for some seconds; after the last, ask about the monitors."""
     async for seen in context.operations.credentials.follow(context.tenant, rotation.id):
+        if seen.was_edited:
+            return await show_outdated(context, view, "rotate.ask")
         rotation = seen
         await context.show(_progress(context, view, seen, await _sharing(context, view, seen)))
     is_secret = rotation.credential is CredentialKind.SECRET
     if is_secret and rotation.finished and rotation.error is None:
         await monitors.offer(context, view)
+    return None
 
 
 async def _sharing(context: TurnContext, view: IntegrationView, rotation: RotationView) -> list[str]:

@@ -1,6 +1,6 @@
 """Personal chats the bot knows: where to send proactive messages, and in which language."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -119,13 +119,12 @@ async def set_admin(session: AsyncSession, tenant_id: str, user_object_id: str, 
     await _change(session, tenant_id, user_object_id, admin_as=admin_as)
 
 
-async def revoke_administrators(session: AsyncSession, admins: Collection[str]) -> None:
-    """A person admitted by an entry that is no longer in ``admins`` is no administrator now."""
-    await session.exec(
-        update(Conversation)
-        .where(col(Conversation.admin_as) != "", col(Conversation.admin_as).not_in(sorted(admins)))
-        .values(admin_as="")
-    )
+async def revoke_administrators(session: AsyncSession, is_named: Callable[[str, str], bool]) -> None:
+    """Who was admitted by an entry that does not apply any more is no administrator; by entry and tenant."""
+    query = select(Conversation).where(Conversation.admin_as != "")
+    for row in (await session.exec(query)).all():
+        if not is_named(row.admin_as, row.tenant_id):
+            row.admin_as = ""
 
 
 async def set_language(session: AsyncSession, tenant_id: str, user_object_id: str, language: str) -> None:

@@ -61,6 +61,7 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LINKS = Links()
 LONG = "Ş" * 400
 GUID = "1b2c3d4e-0000-4000-8000-1234567890ab"
+TENANT = "6f7a8b9c-0000-4000-8000-ba0987654321"
 SEEN = Proof(NOW, 88, 87, ((Effect.CHOSEN, "DoNotDisturb", 1),))
 PROOF = Proof(
     NOW,
@@ -82,7 +83,7 @@ VALUES = {
     "account_name": "Contoso Telephony",
     "people": "27",
     "name": "Head office",
-    "tenant_id": GUID,
+    "tenant_id": TENANT,
     "client_id": GUID,
     "expires_on": "2027-05-31",
 }
@@ -171,7 +172,7 @@ def _setup(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "setup_checking_teams", setup.checking(texts, 2, "teams")
     yield "setup_checking_new_secret", setup.checking(texts, 2, "teams", attempt=4)
     yield "setup_checking_people", setup.checking(texts, 3, "people")
-    new = {"tenant_id": GUID, **dict.fromkeys(("name", "account_name"), "Contoso Telephony"), "people": "27"}
+    new = {"tenant_id": TENANT, **dict.fromkeys(("name", "account_name"), "Contoso Telephony"), "people": "27"}
     yield "setup_microsoft", setup_forms.microsoft_form(texts, "draft", new, LINKS)
     yield "setup_microsoft_no_users", setup_forms.microsoft_form(texts, "draft", {**new, "people": "0"}, LINKS)
     yield "setup_microsoft_kept", setup_forms.microsoft_form(texts, "draft", VALUES, LINKS, kept=True)
@@ -455,7 +456,7 @@ def integration(
 ) -> IntegrationView:
     """A sample integration."""
     return IntegrationView(
-        identity, name, enabled, "", "1000200030", "presence-reader", GUID, GUID, expires, NOW - timedelta(days=9)
+        identity, name, enabled, "", "1000200030", "presence-reader", TENANT, GUID, expires, NOW - timedelta(days=9)
     )
 
 

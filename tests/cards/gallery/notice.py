@@ -55,6 +55,7 @@ CLOSINGS = (
     ("changed", "changed", ""),
     ("changed_by", "changed", "Ada Example"),
     ("healed", "healed", ""),
+    ("disabled", "disabled", ""),
     ("installed", "installed", ""),
 )
 
@@ -68,7 +69,11 @@ def samples(texts: Texts) -> Iterator[tuple[str, Card]]:
     for name, one in (*_warnings(texts), *_problems(), *_news()):
         yield f"notice_{name}", notices.notice_card(texts, one, NOW)
     for name, how, by in CLOSINGS:
-        about = notice(PROBLEM, _problem(Fault.GRAPH_CONSENT_MISSING)) if how == "healed" else notice(EXPIRY)
+        about = (
+            notice(PROBLEM, _problem(Fault.GRAPH_CONSENT_MISSING))
+            if how in ("healed", "disabled")
+            else notice(EXPIRY)
+        )
         yield f"notice_closed_{name}", notices.closed_card(texts, about, Done(how, by, NOW))
     in_channel = notice(EXPIRY, chat_link=_way_in(texts))
     yield "notice_closed_channel", notices.closed_card(texts, in_channel, Done("replaced", LONG_PERSON, NOW))
@@ -110,6 +115,10 @@ def _news() -> Iterator[tuple[str, NoticeView]]:
     yield "rotation", notice(ROTATION, {**_expires(180), "fault": "", "step": "done"})
     yield "rotation_failed", notice(ROTATION, {"fault": "graph.unreachable", "step": "failed"})
     yield "rotation_failed_unknown", notice(ROTATION, {"fault": "", "step": "failed"})
+    refused = {"fault": "entra.secret_wrong", "step": "failed", "kind": "for_me", "credential": "secret"}
+    yield "rotation_failed_later", notice(ROTATION, refused)
+    unknown = {"fault": "entra.certificate_unknown", "kind": "by_hand", "credential": "certificate"}
+    yield "rotation_certificate_failed", notice(ROTATION, {**refused, **unknown})
     yield "rotation_not_permitted", notice(ROTATION, {"fault": "graph.rotation_forbidden", "step": "failed"})
     yield "rotation_old_left", notice(ROTATION, {**_expires(180), "step": "done", "old_left": "refused"})
     yield "rotation_old_left_shared", notice(ROTATION, {**_expires(180), "step": "done", "old_left": "shared"})

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from bot.commands.naming import OF_AN_INTEGRATION
 from storage.queries.chat import drafts
 from storage.tables.roles import Member
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
-from sync.domain.model import Actor, Probe, Service, ServiceHealth
+from sync.domain.model import Actor, CredentialKind, EditedMeanwhile, Probe, Service, ServiceHealth
 from sync.domain.roles import Role
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import TENANT, buttons, error_below, inputs, press, words
@@ -261,6 +262,37 @@ async def test_an_unknown_expiry_is_entered_on_the_status(chat: Chat) -> None:
     saved = await chat.press(empty, "edit.save_expiry", {"expires_on": "2027-05-31"})
     assert "31 May 2027" in words(saved)
     assert chat.integrations.stored[identity][1].secret_expires_on == date(2027, 5, 31)
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        {"secret_expires_on": date(2027, 10, 1)},
+        {"credential": CredentialKind.CERTIFICATE, "secret_expires_on": date(2027, 10, 1)},
+        {"credential": CredentialKind.FEDERATED},
+    ],
+)
+async def test_a_date_on_an_old_card_does_not_replace_that_of_later_credentials(
+    chat: Chat, meanwhile: dict[str, Any]
+) -> None:
+    identity = await add_integration(chat)
+    owner, view = chat.integrations.stored[identity]
+    chat.integrations.stored[identity] = (owner, replace(view, secret_expires_on=None))
+    card = await chat.say("status")
+    now = replace(view, **{"secret_expires_on": None, **meanwhile})
+    chat.integrations.stored[identity] = (owner, now)
+    shown = await chat.press(card, "edit.save_expiry", {"expires_on": "2027-05-31"})
+    assert chat.integrations.stored[identity][1] == now
+    assert "edit.save_expiry" not in buttons(shown)
+
+
+async def test_a_date_entered_while_another_administrator_edits_is_asked_for_again(chat: Chat) -> None:
+    identity = await add_integration(chat)
+    owner, view = chat.integrations.stored[identity]
+    chat.integrations.stored[identity] = (owner, replace(view, secret_expires_on=None))
+    chat.integrations.errors["correct_expiry"] = EditedMeanwhile(identity)
+    shown = await chat.press(await chat.say("status"), "edit.save_expiry", {"expires_on": "2027-05-31"})
+    assert "edit.save_expiry" in buttons(shown)
 
 
 async def test_the_connection_test_shows_steps_times_and_remedies(chat: Chat) -> None:

@@ -4,10 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 
 import pytest
 from structlog.testing import capture_logs
 
+from bot.cards.field_errors import Links
+from bot.chat.bot_context import BotContext
+from bot.proactive.notifier import Notifier
+from bot.roles.admins_setting import AdminsSetting
+from storage.queries import clock
 from storage.queries.chat import conversations, roles
 from storage.queries.health import alerts, notices, problems
 from storage.queries.health.notices import State
@@ -133,6 +139,19 @@ async def test_former_administrators_are_not_notified(world: NoticeHarness) -> N
     assert [chat_of(call) for call in world.arrived()] == ["a:ben"]
 
 
+async def test_a_name_in_the_setting_means_nobody_in_a_tenant_that_is_the_home_no_more(
+    world: NoticeHarness,
+) -> None:
+    await world.admin("ada", admin_as="ada@example.com")
+    await world.integration(30)
+    access = AdminsSetting(("ada@example.com",), home="another")
+    context = BotContext(world.database, access, world.bot.clock, {}, Links())
+    await Notifier(context, world.bot.host.messenger, Random(3)).start()
+    await world.schedule_and_send()
+    assert world.arrived() == []
+    assert await world.process.metric("nobody_reachable") == 1
+
+
 @pytest.mark.parametrize(
     ("role", "expected"), [(Role.OWNER, 1), (Role.ADMINISTRATOR, 1), (Role.VIEWER, 0), (Role.EVERYONE, 0)]
 )
@@ -201,6 +220,25 @@ async def test_a_warning_waits_for_the_end_of_quiet_hours(world: NoticeHarness) 
     assert len(world.arrived("ada")) == 1
 
 
+async def test_an_outage_that_pauses_in_quiet_hours_is_notified_at_their_end(world: NoticeHarness) -> None:
+    await world.admin("ada")
+    await world.integration(None)
+    await quiet(world)
+    for minutes in (16, 1):
+        async with world.database.writing() as session:
+            await problems.upsert_open(session, "i1", "graph", "graph.unreachable", {}, False, world.now)
+        world.bot.clock.advance(minutes=minutes)
+        await world.schedule_and_send()
+        if minutes == 16:
+            async with world.database.writing() as session:
+                await problems.close_open(session, "i1", ["graph"], world.now)
+            await world.schedule_and_send()
+    assert world.arrived() == []
+    world.bot.clock.advance(hours=1)
+    await world.schedule_and_send()
+    assert world.said("ada") == [problem_summary("graph.unreachable", stopped=False)]
+
+
 async def test_quiet_hours_are_those_of_the_persons_own_zone(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(30)
@@ -261,10 +299,13 @@ async def test_a_temporary_refusal_is_retried_with_growing_pauses(world: NoticeH
     assert (await world.notices())[0].attempts == 3
 
 
-async def test_a_blocked_chat_is_not_retried_until_the_person_writes(world: NoticeHarness) -> None:
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_blocked_or_deleted_chat_is_not_retried_until_the_person_writes(
+    world: NoticeHarness, status: int
+) -> None:
     await world.admin("ada")
     await world.integration(30)
-    world.bot.connector.answer(403)
+    world.bot.connector.answer(status)
     with capture_logs() as logs:
         for _ in range(3):
             await world.schedule_and_send()
@@ -478,6 +519,23 @@ async def test_a_hostile_name_stays_a_name(world: NoticeHarness) -> None:
     assert not any(part.get("type") == "TextBlock" and "evil" in part["text"] for part in card["body"])
 
 
+async def test_an_outage_that_lasts_for_more_than_a_week_is_not_called_over_nor_notified_again(
+    world: NoticeHarness,
+) -> None:
+    """It paused for a minute on its first day: what ended then is no longer among the recent problems."""
+    await world.admin("ada")
+    await world.integration(None, credential="federated")
+    for minutes in (16, 8 * 24 * 60):
+        async with world.database.writing() as session:
+            await problems.close_open(session, "i1", ["graph"], world.now - timedelta(minutes=1))
+            await problems.upsert_open(session, "i1", "graph", "graph.unreachable", {}, False, world.now)
+        world.bot.clock.advance(minutes=minutes)
+        await world.schedule_and_send()
+    assert world.said("ada") == [problem_summary("graph.unreachable", stopped=False)]
+    await world.schedule_and_send()
+    assert world.changed() == []
+
+
 async def test_old_problems_are_not_notified(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(None)
@@ -537,6 +595,18 @@ async def test_the_digest_is_sent_once_by_two_processes_to_who_wants_it(world: N
         await asyncio.gather(world.schedule_and_send(), other.schedule_and_send())
     assert world.said("ben") == [PT.plural("digest.title", 7)]
     assert len(world.said("ada")) == 1
+
+
+async def test_a_digest_that_was_chosen_while_the_clock_was_ahead_is_sent(world: NoticeHarness) -> None:
+    await world.admin("ada")
+    await world.integration(300)
+    async with world.database.writing() as session:
+        await alerts.set_digest(session, TENANT, "ada", "daily", world.now + timedelta(days=30))
+        await clock.set_back(session, world.now)
+    world.bot.clock.advance(days=1)
+    await healed(world)
+    await world.schedule_and_send()
+    assert world.said("ada") == [EN.plural("digest.title", 1)]
 
 
 async def test_the_digest_waits_for_the_end_of_quiet_hours(world: NoticeHarness) -> None:

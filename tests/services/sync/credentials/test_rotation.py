@@ -1,5 +1,6 @@
 """The parts of a rotation that call no service: which secret is in use, when one is due, what is stored."""
 
+import asyncio
 import random
 from datetime import date, timedelta
 from pathlib import Path
@@ -7,12 +8,14 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from sqlmodel import select
 
 from storage.encryption import Encryption
+from storage.queries import clock, rotations
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
 from sync.credentials.expiry import matched
-from sync.credentials.rotation_store import end, needs_automatic_rotation
+from sync.credentials.rotation_store import RotationStore, end, needs_automatic_rotation
 from sync.credentials.rotator import secret_name
 from sync.credentials.store import Credentials, CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault
@@ -21,7 +24,8 @@ from sync.domain.rotation import OldSecretLeft, RotationKind, RotationStep, rota
 from sync.domain.services import Password
 from sync.teams import certificates
 from sync.teams.host_credentials import HostCredentials
-from tests.support.clocks import NOON
+from tests.support.clocks import NOON, FakeClock
+from tests.support.services.fake_services import context_of
 from tests.support.storage.stores import empty_store, integration, person, read_integration, read_person, stored
 
 TODAY = NOON.date()
@@ -93,6 +97,32 @@ def test_an_automatic_rotation_is_due(values: dict[str, Any], due: bool) -> None
     day = None if days is None else TODAY + timedelta(days=days)
     row = integration(**{"auto_rotate": True, "secret_expires_on": day, **values})
     assert needs_automatic_rotation(row, NOON) is due
+
+
+@pytest.mark.usefixtures("each_database")
+async def test_two_integrations_with_one_application_do_not_both_begin_one(tmp_path: Path) -> None:
+    """Both are due at the same moment, and each would wait for the other before it removes the old secret."""
+    async with empty_store(tmp_path) as database:
+        expires, ids = TODAY + timedelta(days=5), [f"i{number}" for number in range(4)]
+        for name in ids:
+            await stored(database, integration(id=name, auto_rotate=True, secret_expires_on=expires))
+        store = RotationStore(context_of(database, clock=FakeClock()))
+        await asyncio.gather(*(store.begin_automatic(name) for name in ids))
+        async with database.session() as session:
+            assert len((await session.exec(select(Rotation))).all()) == 1
+
+
+@pytest.mark.usefixtures("each_database")
+async def test_a_rotation_that_failed_while_the_clock_was_ahead_is_tried_again_the_next_day(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        row = integration(auto_rotate=True, secret_expires_on=TODAY + timedelta(days=20))
+        ahead = NOON + timedelta(days=15)
+        await stored(database, row, rotation(step="failed", started_at=ahead, finished_at=ahead))
+        async with database.writing() as session:
+            await clock.set_back(session, NOON)
+        await RotationStore(context_of(database, clock=FakeClock(NOON + timedelta(days=1)))).begin_automatic("i1")
+        async with database.session() as session:
+            assert await rotations.get_open(session, "i1")
 
 
 # Name, view and end of a rotation

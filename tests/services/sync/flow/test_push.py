@@ -18,9 +18,12 @@ from storage.queries.health import problems
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
-from sync.credentials.store import CredentialStore
+from storage.tables.rotations import Rotation
+from sync.credentials.rotator import Rotator
+from sync.credentials.store import Credentials, CredentialStore
 from sync.domain.changes import ClearPresence, Done, Failed, Outcome, Refused, Request, SetPresence, Throttled
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
+from sync.domain.model import CredentialKind
 from sync.domain.presence import Presence
 from sync.presence.delays import Delays
 from sync.presence.hours import counted
@@ -564,3 +567,27 @@ async def test_a_push_reads_the_due_people_once_and_again_where_others_may_have_
             await at.push()
         asked = [each for each in statements if "FROM person" in each and "LIMIT" in each]
         assert len(asked) == 1 + shared
+
+
+async def test_who_holds_the_same_secret_gets_the_new_one_also_where_a_push_proves_it_first(tmp_path: Path) -> None:
+    """The process was killed after the swap: what is due is sent before the rotation goes on."""
+    store, other = CredentialStore(ENCRYPTION), integration(id="i2")
+    new = Credentials(CredentialKind.SECRET, "another secret")
+    async with bench(tmp_path, calling()) as at:
+        await stored(at.database, with_secrets(other, ENCRYPTION, client_secret_sealed=SECRET))
+        async with at.database.writing() as session:
+            await store.replace(session, await session.get_one(Integration, "i1"), new, NOON)
+            named: dict[str, Any] = {
+                "integration_id": "i1",
+                "owner_tenant": "t1",
+                "kind": "by_hand",
+                "step": "prove",
+            }
+            session.add(Rotation(**named, started_at=NOON, due_at=NOON))
+        assert len(await at.push()) == 1
+        await stored(at.database, calling("p2"))
+        context = context_of(at.database, at.clients, at.jobs, at.clock)
+        await Rotator(context, store, timedelta(minutes=1)).rotate("i1")
+        for key in ("i1", "i2"):
+            assert store.app(await read_integration(at.database, key)).client_secret == new.secret
+        assert (await read_integration(at.database)).previous_secret_sealed is None

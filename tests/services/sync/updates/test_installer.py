@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from storage.database import Database
+from storage.queries import clock
 from storage.queries import updates as store
 from storage.tables.integrations import Integration
 from storage.tables.updates import FeatureUpdate
@@ -232,6 +233,18 @@ async def test_a_rollback_of_the_newest_update_offers_it_again(bench: Bench) -> 
     assert await bench.states() == [(3, "undone")]
     offer = await bench.updates.offer("t1", "i1")
     assert ([update.version for update in offer.pending], offer.installed, offer.undoable) == ([3], 2, 2)
+
+
+async def test_the_newest_installation_is_shown_after_one_that_a_clock_ahead_dated(bench: Bench) -> None:
+    bench.clock.advance(days=1)
+    await bench.begin(2)
+    await bench.installer.install("i1")
+    bench.clock.advance(days=-1)
+    async with bench.database.writing() as session:
+        await clock.set_back(session, bench.clock())
+    bench.clock.advance(seconds=5)
+    await bench.begin(3)
+    assert await bench.states() == [(3, "waiting")]
 
 
 async def test_cards_are_kept_until_they_show_the_end_of_the_installation(bench: Bench) -> None:

@@ -28,9 +28,10 @@ async def test_a_message_is_updated() -> None:
         assert call.card == OTHER_CARD
 
 
-async def test_a_403_is_unreachable_and_never_retried() -> None:
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_chat_that_takes_no_messages_or_is_gone_is_unreachable_and_never_retried(status: int) -> None:
     async with open_bot() as bot:
-        bot.connector.answer(403)
+        bot.connector.answer(status)
         with pytest.raises(Unreachable):
             await bot.host.messenger.send(bot.address(), CARD, "News")
         assert (len(bot.connector.calls), bot.clock.slept) == (1, [])
@@ -56,7 +57,7 @@ async def test_after_four_attempts_it_is_undelivered() -> None:
         assert (caught.value.status, len(bot.connector.calls)) == (502, 4)
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 413, 500, 503])
+@pytest.mark.parametrize("status", [400, 401, 413, 500, 503])
 async def test_any_other_error_is_undelivered_without_a_retry(status: int) -> None:
     async with open_bot() as bot:
         bot.connector.answer(status)

@@ -1,5 +1,6 @@
 """Which notices are due: one for each threshold, one for an incident, one all-clear. Pure."""
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -163,6 +164,25 @@ def test_an_unknown_last_day_is_alerted_once_after_a_week() -> None:
     assert plan(later).new == []
 
 
+def test_a_later_secret_without_a_last_day_is_alerted_too() -> None:
+    """The first such notice was answered with a date, and closed."""
+    row, replaced = integration(secret_expires_on=None), rotation(started_at=NOON + timedelta(days=300))
+    closed = sent(plan(given(integration=row, now=NOON + timedelta(days=7))), state=State.CLOSED)
+    soon = given(integration=row, notices=closed, rotations=[replaced], now=NOON + timedelta(days=306))
+    assert plan(soon).new == []
+    made = plan(replace(soon, now=NOON + timedelta(days=307)))
+    assert new_notices(made) == [(EXPIRY, "unknown/r1", "ada")]
+    assert not plan(replace(soon, now=NOON + timedelta(days=400), notices=sent(made)))
+
+
+def test_credentials_that_never_expire_close_the_notice_that_asks_for_a_date() -> None:
+    row = integration(secret_expires_on=None)
+    notices = sent(plan(given(integration=row, now=NOON + timedelta(days=7))))
+    row.credential = "federated"
+    (resolution,) = plan(given(integration=row, notices=notices, now=NOON + timedelta(days=8))).resolved
+    assert resolution.how == "changed"
+
+
 def test_without_a_secret_there_is_no_expiry_notice() -> None:
     row = integration(secret_expires_on=None, credential="federated")
     assert not plan(given(integration=row, now=NOON + timedelta(days=300)))
@@ -251,6 +271,36 @@ def test_a_notice_not_sent_before_the_incident_ended_is_dropped_without_an_all_c
     made = plan(given(problems=[problem(healed_at=NOON)], notices=waiting, now=NOON + timedelta(minutes=5)))
     assert made.dropped == [waiting[0].id]
     assert made.new == []
+
+
+@pytest.mark.parametrize("stage", ["p1", "p1~2026-11-24"])
+def test_what_waited_when_a_service_answered_for_a_moment_waits_again_once_it_fails_again(stage: str) -> None:
+    """In quiet hours, or for a reminder: nobody would hear of the outage, which goes on."""
+    (notice,) = plan(given(problems=[outage()])).new
+    notice.stage = stage
+    rows, now = [outage(healed_at=NOON)], NOON + timedelta(seconds=10)
+    assert plan(given(problems=rows, notices=[notice], now=now)).dropped == [notice.id]
+    notice.state = State.DROPPED
+    assert not plan(given(problems=rows, notices=[notice], now=now))
+    rows.append(outage(id="p2", since=NOON + timedelta(seconds=20)))
+    again = given(problems=rows, notices=[notice], now=NOON + timedelta(seconds=30))
+    assert plan(again).requeued == [notice.id]
+
+
+def test_an_all_clear_that_a_short_disturbance_kept_back_is_sent_after_it() -> None:
+    notices = sent(plan(given(problems=[outage()])))
+    ended = outage(healed_at=NOON)
+    (clear,) = plan(given(problems=[ended], notices=notices, now=NOON + timedelta(minutes=5))).new
+    notices.append(clear)
+    short = outage(id="p2", since=NOON + timedelta(minutes=10))
+    assert plan(given(problems=[ended, short], notices=notices, now=NOON + timedelta(minutes=11))).dropped == [
+        clear.id
+    ]
+    clear.state = State.DROPPED
+    short.healed_at = NOON + timedelta(minutes=12)
+    assert plan(given(problems=[ended, short], notices=notices, now=NOON + timedelta(minutes=20))).requeued == [
+        clear.id
+    ]
 
 
 def test_a_problem_that_returns_immediately_is_the_same_incident() -> None:
@@ -354,12 +404,50 @@ def test_an_automatic_rotation_closes_the_notice_by_the_bot_and_is_reported() ->
     assert plan(given(rotations=[done], now=NOON + timedelta(days=8))).new == []
 
 
+@pytest.mark.parametrize("step", ["add", "wait", "swap", "prove", "remove"])
+def test_an_automatic_rotation_that_an_edit_ended_is_not_called_a_success(step: str) -> None:
+    ended = rotation(kind="automatic", step=step, fault="edited", expires_on=date(2027, 5, 1))
+    assert plan(given(rotations=[ended])).new == []
+
+
 def test_an_automatic_rotation_that_failed_is_reported_and_closes_nothing() -> None:
     notices = sent(plan(given(integration=expiring(30))))
     failed = rotation(kind="automatic", step="failed", fault="graph.forbidden")
     made = plan(given(integration=expiring(30), notices=notices, rotations=[failed]))
     assert made.resolved == []
     assert made.new[0].facts["fault"] == "graph.forbidden"
+
+
+def test_what_ended_because_presence_was_disabled_is_not_called_resolved() -> None:
+    """Not then, and not when it is enabled again, before anything was read."""
+    facts = {"side": "entra"}
+    unread = outage(service="directory", fault="directory.unread", facts=facts)
+    wrong_clock = outage(id="p2", service="clock", fault="clock.skewed")
+    notices = sent(plan(given(problems=[unread, wrong_clock])))
+    unread.healed_at = wrong_clock.healed_at = NOON
+    enabled_at = NOON + timedelta(minutes=8)
+    for values in ({"enabled": False}, {"enabled_at": enabled_at}):
+        row = integration(secret_expires_on=None, credential="federated", **values)
+        now = NOON + timedelta(minutes=9)
+        made = plan(given(integration=row, problems=[unread, wrong_clock], notices=notices, now=now))
+        assert new_notices(made) == [(CLEAR, "p2", "ada")]
+        assert [resolution.how for resolution in made.resolved] == ["disabled", "healed"]
+    row.enabled_at = NOON - timedelta(days=1)
+    made = plan(given(integration=row, problems=[unread, wrong_clock], notices=notices, now=now))
+    assert new_notices(made) == [(CLEAR, "p1", "ada"), (CLEAR, "p2", "ada")]
+
+
+@pytest.mark.parametrize("kind", ["for_me", "by_hand", "shared"])
+@pytest.mark.parametrize(("seconds", "reported"), [(8, False), (60, True)])
+def test_what_failed_when_nobody_looked_at_its_card_any_more_is_reported(
+    kind: str, seconds: int, reported: bool
+) -> None:
+    began = NOON - timedelta(seconds=seconds)
+    failed = rotation(kind=kind, step="failed", fault="entra.secret_wrong", started_at=began)
+    made = plan(given(rotations=[failed]))
+    assert new_notices(made) == ([(ROTATION, "r1", "ada")] if reported else [])
+    done = rotation(kind=kind, started_at=began)
+    assert plan(given(rotations=[done])).new == []
 
 
 def test_an_update_is_notified_once_and_closed_when_installed() -> None:
@@ -420,11 +508,15 @@ def test_a_notice_of_a_date_that_is_not_past_calls_the_credential_valid(
 
 
 def test_a_date_to_be_entered_and_a_renewal_call_the_credential_valid_and_a_failed_one_does_not() -> None:
-    old = integration(secret_expires_on=None, created_at=NOON - timedelta(days=8))
-    renewals = [rotation(kind="automatic"), rotation(id="r2", kind="automatic", step="failed", fault="x")]
+    long_ago = NOON - timedelta(days=8)
+    old = integration(secret_expires_on=None, created_at=long_ago)
+    renewals = [
+        rotation(kind="automatic", started_at=long_ago),
+        rotation(id="r2", kind="automatic", step="failed", fault="x"),
+    ]
     made = plan(given(integration=old, rotations=renewals, problems=[problem()], update=2)).new
     said = {(notice.topic, notice.stage): says_valid(notice, TODAY) for notice in made}
-    valid = {(EXPIRY, "unknown"): True, (ROTATION, "r1"): True}
+    valid = {(EXPIRY, "unknown/r1"): True, (ROTATION, "r1"): True}
     assert said == {**valid, (ROTATION, "r2"): False, (PROBLEM, "p1"): False, (UPDATE, "2"): False}
 
 

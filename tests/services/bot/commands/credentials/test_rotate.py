@@ -282,6 +282,17 @@ async def test_the_integration_that_uses_the_old_secret_too_is_named(chat: Chat)
     assert EN.plural("rotate.old_left.shared.named", 1, names="Porto office") in words(card)
 
 
+@pytest.mark.parametrize("kind", [RotationKind.ON_REQUEST, RotationKind.MANUAL])
+@pytest.mark.parametrize("credential", [CredentialKind.SECRET, CredentialKind.CERTIFICATE])
+async def test_a_rotation_that_an_edit_ended_is_not_called_done(
+    chat: Chat, kind: RotationKind, credential: CredentialKind
+) -> None:
+    view = await add_integration(chat)
+    chat.credentials.going = rotation(view.id, kind, RotationStep.PROVE, credential=credential)
+    chat.credentials.going = replace(chat.credentials.going, finished_at=NOW)
+    assert EN("edit.outdated") in words(await chat.act("rotate.progress", integration=view.id))
+
+
 async def test_typing_a_secret_during_a_rotation_is_refused(chat: Chat) -> None:
     await add_integration(chat)
     card = await chat.say("rotate secret")
