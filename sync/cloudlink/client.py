@@ -13,7 +13,15 @@ from sync.cloudlink.addresses import CloudLinkService
 from sync.cloudlink.tables import WireTables, plain
 from sync.cloudlink.token import SharedToken
 from sync.cloudlink.transport import CloudLinkResponse, Transport
-from sync.cloudlink.wire import Malformed, next_link, page_items, parse_snapshot, parse_user, text_of
+from sync.cloudlink.wire import (
+    Malformed,
+    next_link,
+    page_items,
+    parse_snapshot,
+    parse_user,
+    subscription_id_of,
+    text_of,
+)
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.model import CloudLinkAccount
 from sync.domain.phone_events import CloudLinkUser, LineSnapshot
@@ -64,9 +72,13 @@ class CloudLink:
         return text_of(found.get("displayName")) or text_of(found.get("name")) or self._account.account_id
 
     async def users(self) -> list[CloudLinkUser]:
-        """All people in the account, from all pages."""
+        """All people in the account, from all pages.
+
+        Who joins or leaves meanwhile moves others to another page: who is read twice counts as read last.
+        """
         path = addresses.users(self._account.account_id)
-        return await self._collection(CloudLinkService.ADMIN, path, parse=parse_user)
+        found: list[CloudLinkUser] = await self._collection(CloudLinkService.ADMIN, path, parse=parse_user)
+        return list({user.user_id: user for user in found}.values())
 
     async def line(self, extension: str) -> LineSnapshot | None:
         """A phone and its calls as they are now; None when CloudLink does not know the extension."""
@@ -113,7 +125,7 @@ class CloudLink:
             body["publicationFilter"] = self._tables.publication_filter
         url = self._url(CloudLinkService.NOTIFICATIONS, addresses.subscriptions())
         found = _fields(_body_of(await self._call("POST", url, body), CloudLinkService.NOTIFICATIONS))
-        subscription_id = text_of(found.get("subscriptionId"))
+        subscription_id = subscription_id_of(found)
         if not subscription_id:
             raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, field="subscriptionId")
         return subscription_id
@@ -121,8 +133,7 @@ class CloudLink:
     async def subscriptions(self) -> frozenset[str]:
         """The ids of the current subscriptions."""
         items = await self._collection(CloudLinkService.NOTIFICATIONS, addresses.subscriptions())
-        ids = (text_of(item.get("subscriptionId")) for item in items if isinstance(item, Mapping))
-        return frozenset(subscription_id for subscription_id in ids if subscription_id)
+        return frozenset(map(subscription_id_of, items)) - {""}
 
     async def unsubscribe(self, subscription_id: str) -> None:
         """End a subscription; to find it gone is success."""

@@ -282,6 +282,19 @@ async def test_people_of_all_pages_without_their_sip_passwords(harness: ClientHa
     assert [seen.path.partition("?")[2] for seen in harness.server.asked(USERS)] == ["", "$skip=2", "$skip=3"]
 
 
+async def test_someone_who_is_on_two_pages_is_one_person(harness: ClientHarness) -> None:
+    """As when a person is added while the pages are read; one page is empty."""
+    route = USERS.removeprefix("GET ")
+    harness.server.on(
+        USERS,
+        page({"userId": "u1", "extension": "2001"}, {"userId": "u2"}, following=f"{route}?$skip=2"),
+        page(following=f"{route}?$skip=3"),
+        page({"userId": "users/u1", "extension": "2009"}, {"userId": "u3"}),
+    )
+    people = await harness.client().users()
+    assert [(person.user_id, person.extension) for person in people] == [("u1", "2009"), ("u2", None), ("u3", None)]
+
+
 @pytest.mark.parametrize(
     "link",
     [
@@ -367,9 +380,18 @@ async def test_a_subscription_without_an_id_is_unreadable(harness: ClientHarness
     assert (await fault_of(harness.client().subscribe("https://x.example"))).fault is Fault.CLOUDLINK_UNREADABLE
 
 
-async def test_current_subscriptions(harness: ClientHarness) -> None:
-    harness.server.on(f"GET {SUBSCRIPTIONS}", page({"subscriptionId": "s1"}, {"subscriptionId": None}, "noise"))
-    assert await harness.client().subscriptions() == frozenset({"s1"})
+SUBSCRIBED = [{"subscriptionId": "s1"}, {"id": "subscriptions/s2"}, {"subscriptionId": None}, "noise"]
+
+
+@pytest.mark.parametrize("body", [page(*SUBSCRIBED), SUBSCRIBED, {"items": SUBSCRIBED}])
+async def test_current_subscriptions(harness: ClientHarness, body: Any) -> None:
+    harness.server.on(f"GET {SUBSCRIPTIONS}", body)
+    assert await harness.client().subscriptions() == frozenset({"s1", "s2"})
+
+
+async def test_a_subscription_may_be_named_by_its_id(harness: ClientHarness) -> None:
+    harness.server.on(f"POST {SUBSCRIPTIONS}", Reply({"id": "s1"}, 201))
+    assert await harness.client().subscribe("https://bot.example/webhooks/cloudlink/t") == "s1"
 
 
 @pytest.mark.parametrize("status", [204, 404])
