@@ -199,12 +199,24 @@ def _is_ours(integration: Subscribed, notification: Notification) -> bool:
 
 
 def _decoded(body: bytes) -> list[Any]:
-    """The items of JSON in UTF-8, UTF-16 or UTF-32, with or without a byte order mark; none if it is unreadable."""
+    """The items of JSON in UTF-8, UTF-16 or UTF-32, with or without a byte order mark; none if it is unreadable.
+
+    A caller's name in another encoding, or cut off within a character, makes nothing else unreadable.
+    """
+    text = body.decode(json.detect_encoding(body), "replace")
     try:
-        found = orjson.loads(body.decode(json.detect_encoding(body)))
-    except (UnicodeDecodeError, orjson.JSONDecodeError):
-        return []
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        found = _tolerantly(text)
     return found if isinstance(found, list) else [found]
+
+
+def _tolerantly(text: str) -> Any:
+    """JSON as Python reads it: also with half a surrogate pair, a control character, or NaN."""
+    try:
+        return json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        return []
 
 
 async def _read(request: web.Request, seconds: float) -> bytes | WebhookResult:

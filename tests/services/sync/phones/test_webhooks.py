@@ -144,6 +144,7 @@ async def test_a_malformed_body_is_a_bad_request_and_changes_nothing(tmp_path: P
 
 
 BODY = orjson.dumps(body())
+NAMED = BODY.replace(b'"callId"', b'"from":"J\xc3\xb3ia","callId"')
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
@@ -156,6 +157,9 @@ BODY = orjson.dumps(body())
         BODY.decode().encode("utf-16-le"),
         orjson.dumps([body()]),
         orjson.dumps([{"junk": True}, body(), body("e2", accountId="another")]).decode().encode("utf-8-sig"),
+        NAMED.decode().encode("latin-1"),
+        NAMED.replace(b"\xc3\xb3", rb"\ud83d"),
+        NAMED.replace(b"\xc3\xb3", b"\t"),
     ],
 )
 async def test_an_event_is_stored_however_it_is_wrapped(tmp_path: Path, method: str, payload: bytes) -> None:
