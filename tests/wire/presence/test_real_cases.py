@@ -520,6 +520,16 @@ async def test_a_doubtful_end_that_is_none_is_corrected_now(tmp_path: Path) -> N
 
 
 @on_sqlite
+async def test_a_phone_that_reports_the_state_of_its_call_says_nothing_unknown(tmp_path: Path) -> None:
+    async with real_case(tmp_path) as case:
+        await case.phone(ANA, doNotDisturb=True)
+        await case.phone(ANA, state="alerting")
+        await case.shows(ANA, PRESENTING)
+        assert case.running.metric("events_total", verdict="applied") == 2
+        assert (await case.running.status()).unknown_states == ()
+
+
+@on_sqlite
 async def test_a_queued_call_changes_nothing(tmp_path: Path) -> None:
     async with real_case(tmp_path) as case:
         await case.call(ANA, "queued")
