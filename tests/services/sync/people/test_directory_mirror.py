@@ -134,6 +134,23 @@ async def test_a_whole_reading_that_is_cut_short_removes_nobody_and_the_next_is_
         assert await at.matched() == set(NAMES) - {"ana"}
 
 
+async def test_a_page_that_graph_forgot_during_a_whole_reading_has_it_begin_again_once(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        whole, read = at.graph.changes, []
+
+        async def forgetting(link: str) -> DirectoryPage:
+            read.append(link)
+            if link == "more":
+                raise ServiceUnavailable(Fault.GRAPH_REFUSED, None, status=410)
+            page = await whole(link)
+            return page if read.count("") == 2 else DirectoryPage(page.changes[:2], "more", is_last=False)
+
+        at.graph.changes = forgetting  # type: ignore[method-assign]
+        await at.match()
+        assert (read, await at.faults()) == (["", "more", ""], [])
+        assert await at.matched() == set(NAMES)
+
+
 async def test_a_whole_reading_that_another_one_overtook_takes_nobody_for_removed(tmp_path: Path) -> None:
     """A preview by one administrator begins while another's is read, and is cut short."""
     async with bench(tmp_path) as at:
