@@ -22,12 +22,13 @@ from sync.cloudlink.wire import (
     subscription_id_of,
     text_of,
 )
-from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import CloudLinkAccount
 from sync.domain.phone_events import CloudLinkUser, LineSnapshot
-from sync.domain.services import ListLimits, reading_list
+from sync.domain.services import MANY_REFUSED, LinesRead, ListLimits, reading_list
 
 CONCURRENT_LINES = 4
+OF_ONE_PHONE = frozenset({Fault.CLOUDLINK_FORBIDDEN, Fault.CLOUDLINK_UNREADABLE, Fault.CLOUDLINK_LIST_TOO_LONG})
 LIMITS = ListLimits()
 """For each list, such as all people of an account."""
 
@@ -95,22 +96,32 @@ class CloudLink:
             unreadable = ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, field=error.field)
         raise unreadable
 
-    async def lines(self, extensions: Sequence[str]) -> list[LineSnapshot]:
-        """The phones CloudLink knows of these, in their order; at most four are requested concurrently."""
-        limit = asyncio.Semaphore(CONCURRENT_LINES)
+    async def lines(self, extensions: Sequence[str]) -> LinesRead:
+        """The phones CloudLink knows of these, in their order; at most four are requested concurrently.
 
-        async def one(extension: str) -> LineSnapshot | None:
+        What concerns one phone alone is not raised, unless it is so with all that were tried, and they are many.
+        """
+        limit = asyncio.Semaphore(CONCURRENT_LINES)
+        answered: dict[str, LineSnapshot | None] = {}
+        refused: dict[str, SyncError] = {}
+
+        async def one(extension: str) -> None:
             async with limit:
-                return await self.line(extension)
+                try:
+                    answered[extension] = await self.line(extension)
+                except SyncError as error:
+                    refused[extension] = error
+                    if not _is_of_one_phone(error) or (len(refused) >= MANY_REFUSED and not answered):
+                        raise
 
         tasks = [asyncio.ensure_future(one(extension)) for extension in extensions]
         try:
-            found = await asyncio.gather(*tasks)
+            await asyncio.gather(*tasks)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        return [line for line in found if line]
+        return LinesRead([line for extension in extensions if (line := answered.get(extension))], refused)
 
     async def subscribe(self, webhook_url: str) -> str:
         """Have events of calls and phones posted to ``webhook_url``; returns the subscription's id."""
@@ -206,6 +217,11 @@ def _body_of(response: CloudLinkResponse, service: CloudLinkService) -> Any:
         case 404 if service is CloudLinkService.ADMIN:
             raise CredentialsWrong(Fault.CLOUDLINK_ACCOUNT_UNKNOWN)
     raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, status=response.status)
+
+
+def _is_of_one_phone(error: SyncError) -> bool:
+    """Whether CloudLink answers, but not about this phone: it may not be read, or its answer is broken."""
+    return error.fault in OF_ONE_PHONE or error.context.get("status") == 500
 
 
 def _joined(url: str, link: str) -> str:

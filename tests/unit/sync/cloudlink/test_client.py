@@ -345,9 +345,28 @@ async def test_lines_keep_their_order_and_four_are_read_concurrently(harness: Cl
         harness.server.on(endpoint(number), {"endpointId": number, "state": "idle"})
         harness.server.on(f"{endpoint(number)}/calls", page())
     harness.server.delay = 0.02
-    lines = await harness.client().lines(numbers)
-    assert [line.extension for line in lines] == numbers[:-1]
+    read = await harness.client().lines(numbers)
+    assert ([line.extension for line in read.found], read.refused) == (numbers[:-1], {})
     assert 1 < harness.server.max_concurrent <= 4
+
+
+@pytest.mark.parametrize("reply", [Reply({}, 400), Reply({}, 403), Reply({}, 500), Reply(b"{"), Reply([])])
+async def test_a_phone_about_which_cloudlink_does_not_answer_stops_no_other(
+    harness: ClientHarness, reply: Reply
+) -> None:
+    for number in ("2001", "2003"):
+        harness.server.on(endpoint(number), {"state": "idle"})
+    harness.server.on(endpoint("2002"), reply)
+    read = await harness.client().lines(["2001", "2002", "2003", "no-such"])
+    assert ([line.extension for line in read.found], [*read.refused]) == (["2001", "2003"], ["2002"])
+
+
+async def test_when_no_phone_can_be_read_few_are_tried(harness: ClientHarness) -> None:
+    numbers = [str(2000 + n) for n in range(25)]
+    for number in numbers:
+        harness.server.on(endpoint(number), Reply({}, 403))
+    assert (await fault_of(harness.client().lines(numbers))).fault is Fault.CLOUDLINK_FORBIDDEN
+    assert len([seen for seen in harness.server.seen if "/endpoints/" in seen.path]) < 20
 
 
 async def test_the_first_failure_cancels_the_others(harness: ClientHarness) -> None:
