@@ -190,12 +190,10 @@ class Webhooks:
 
 
 def _is_ours(integration: Subscribed, notification: Notification) -> bool:
-    account = integration.account_id.strip().casefold()
-    return (
-        notification.account_id.casefold() == account
-        and bool(integration.subscription_id)
-        and notification.subscription_id == integration.subscription_id
-    )
+    """By the ids of account and subscription, without regard to case."""
+    ours = integration.account_id.strip(), integration.subscription_id
+    named = notification.account_id, notification.subscription_id
+    return bool(integration.subscription_id) and [*map(str.casefold, ours)] == [*map(str.casefold, named)]
 
 
 def _decoded(body: bytes) -> list[Any]:

@@ -157,6 +157,7 @@ NAMED = BODY.replace(b'"callId"', b'"from":"J\xc3\xb3ia","callId"')
         BODY.decode().encode("utf-16-le"),
         orjson.dumps([body()]),
         orjson.dumps([{"junk": True}, body(), body("e2", accountId="another")]).decode().encode("utf-8-sig"),
+        orjson.dumps({**body(accountId="ACCOUNT"), "subscription": {"subscriptionId": "S1"}}),
         NAMED.decode().encode("latin-1"),
         NAMED.replace(b"\xc3\xb3", rb"\ud83d"),
         NAMED.replace(b"\xc3\xb3", b"\t"),
