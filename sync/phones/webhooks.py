@@ -5,20 +5,18 @@ or subscription, gets a 404.
 """
 
 import asyncio
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-import orjson
 import structlog
 from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.coalescing import BatchLoader
 from core.correlation import caused, current_cause
-from core.http.client import TooLarge, read_capped
+from core.http.client import TooLarge, json_of, read_capped
 from core.limited_log import LimitedLog
 from core.logging import describe_error
 from core.rates import Buckets, Rate
@@ -197,24 +195,12 @@ def _is_ours(integration: Subscribed, notification: Notification) -> bool:
 
 
 def _decoded(body: bytes) -> list[Any]:
-    """The items of JSON in UTF-8, UTF-16 or UTF-32, with or without a byte order mark; none if it is unreadable.
-
-    A caller's name in another encoding, or cut off within a character, makes nothing else unreadable.
-    """
-    text = body.decode(json.detect_encoding(body), "replace")
+    """The items of a body; none if it is unreadable."""
     try:
-        found = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        found = _tolerantly(text)
-    return found if isinstance(found, list) else [found]
-
-
-def _tolerantly(text: str) -> Any:
-    """JSON as Python reads it: also with half a surrogate pair, a control character, or NaN."""
-    try:
-        return json.loads(text, strict=False)
-    except (ValueError, RecursionError):
+        found = json_of(body)
+    except ValueError:
         return []
+    return found if isinstance(found, list) else [found]
 
 
 async def _read(request: web.Request, seconds: float) -> bytes | WebhookResult:

@@ -295,6 +295,16 @@ async def test_someone_who_is_on_two_pages_is_one_person(harness: ClientHarness)
     assert [(person.user_id, person.extension) for person in people] == [("u1", "2009"), ("u2", None), ("u3", None)]
 
 
+@pytest.mark.parametrize("name", [b"Jo\xe3o", rb"Ana \ud83d", b"Ana\tMartins"])
+async def test_a_name_that_is_no_proper_text_makes_no_list_unreadable(harness: ClientHarness, name: bytes) -> None:
+    """As in another encoding, or cut off within a character."""
+    people = b'{"_embedded":{"items":[{"userId":"u1","name":"%s","extension":"2001"},{"userId":"u2"}]}}' % name
+    harness.server.on(USERS, Reply(people))
+    assert [(user.user_id, user.extension) for user in await harness.client().users()] == [
+        *(("u1", "2001"), ("u2", None))
+    ]
+
+
 @pytest.mark.parametrize(
     "link",
     [
