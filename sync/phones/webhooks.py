@@ -63,7 +63,9 @@ STATUS = {
 }
 
 
-LOST = (WebhookResult.NOT_STORED, WebhookResult.TOO_SLOW, WebhookResult.TOO_OFTEN)
+LOST = frozenset(
+    {WebhookResult.NOT_STORED, WebhookResult.TOO_LARGE, WebhookResult.TOO_SLOW, WebhookResult.TOO_OFTEN}
+)
 """An event came and is not stored: it is not certain that CloudLink sends it again."""
 
 

@@ -301,6 +301,17 @@ async def test_events_that_arrive_too_slowly_are_made_up_for(tmp_path: Path) -> 
         await eventually(lambda: ("poll", "i1", None) in at.jobs.deferred)
 
 
+@pytest.mark.parametrize("sent", [b" " * 70_000, orjson.dumps([1] * (MAX_NOTIFICATIONS + 1))])
+async def test_events_in_too_large_a_body_are_made_up_for(tmp_path: Path, sent: bytes) -> None:
+    async with bench(tmp_path) as at:
+        assert await at.post(sent) == 413
+        await eventually(lambda: ("poll", "i1", None) in at.jobs.deferred)
+        at.jobs.deferred.clear()
+        assert await at.post(b"junk") == 400
+        await eventually(lambda: at.webhooks.is_caught_up)
+        assert at.jobs.deferred == []
+
+
 async def test_strangers_cause_no_polls(tmp_path: Path) -> None:
     async with bench(tmp_path) as at:
         await rename(at.database, "integration", "gone")
