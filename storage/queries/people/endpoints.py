@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from sqlalchemy import func
+from sqlalchemy import func, update
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -42,6 +42,13 @@ async def next_poll(session: AsyncSession, integration_id: str) -> datetime | No
     """When an endpoint is to be read out of turn next."""
     query = select(func.min(Endpoint.poll_at)).where(Endpoint.integration_id == integration_id)
     return (await session.exec(query)).one()
+
+
+async def leave_to_rounds(session: AsyncSession, integration_id: str, extensions: Collection[str]) -> None:
+    """These extensions are no longer to be read out of turn."""
+    if extensions:
+        here = (col(Endpoint.integration_id) == integration_id, col(Endpoint.extension).in_(extensions))
+        await session.exec(update(Endpoint).where(*here).values(poll_at=None))
 
 
 async def move(session: AsyncSession, former: Mapping[str, str], people: Collection[Person], now: datetime) -> None:

@@ -335,6 +335,19 @@ async def test_a_hot_desk_that_someone_else_uses_now_holds_no_call_of_the_former
         await case.shows(BRUNO, IN_A_CALL)
 
 
+@on_sqlite
+async def test_a_phone_of_which_cloudlink_refuses_to_answer_stops_nobodys_poll(tmp_path: Path) -> None:
+    async with real_case(tmp_path) as case:
+        await case.call(BRUNO, "connected")
+        await case.shows(BRUNO, IN_A_CALL)
+        case.media.refused[BRUNO] = 403
+        case.media.set_calls(ANA, {"callId": "33656066", "state": "connected"})
+        await case.poll_everybody()
+        await case.shows(ANA, IN_A_CALL)
+        await case.shows_still(BRUNO, IN_A_CALL)
+        assert all(health.error is None for health in (await case.running.status()).service_health)
+
+
 # Which call it is
 
 
@@ -517,6 +530,16 @@ async def test_a_doubtful_end_that_is_none_is_corrected_now(tmp_path: Path) -> N
         await case.call(ANA, "levitating", extraPbxData={"eventType": "transferredEvent"})
         await eventually(lambda: ANA in case.media.asked, meanwhile=case.go_on)
         await case.shows_still(ANA, IN_A_CALL)
+
+
+@on_sqlite
+async def test_a_phone_that_reports_the_state_of_its_call_says_nothing_unknown(tmp_path: Path) -> None:
+    async with real_case(tmp_path) as case:
+        await case.phone(ANA, doNotDisturb=True)
+        await case.phone(ANA, state="alerting")
+        await case.shows(ANA, PRESENTING)
+        assert case.running.metric("events_total", verdict="applied") == 2
+        assert (await case.running.status()).unknown_states == ()
 
 
 @on_sqlite
