@@ -9,6 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 from storage.database import Database, open_database
 from storage.transaction import Transaction
+from tests.support.storage.db_proxy import proxy_to
 from tests.support.storage.postgres import end_connections, fresh_database
 
 
@@ -82,3 +83,16 @@ async def test_another_transaction_on_the_same_connection_is_one_too(url: str) -
         await connection.execute(text("INSERT INTO used VALUES ('second')"))
         await connection.rollback()
         assert await rows(database) == {"first": 1}
+
+
+@pytest.mark.parametrize("uses", [0, 1])
+async def test_a_tick_says_as_a_session_does_that_the_database_does_not_answer(url: str, uses: int) -> None:
+    """Also when its connection is the first."""
+    async with proxy_to(url) as db_proxy, open_database(db_proxy.url) as database:
+        for _ in range(uses):
+            await use(database)
+        await db_proxy.cut()
+        with pytest.raises(OperationalError):
+            await database.transact(lambda transaction: transaction.rows("SELECT 1"))
+        db_proxy.restore()
+        await use(database)
