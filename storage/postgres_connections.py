@@ -9,7 +9,6 @@ from psycopg.types.string import StrDumperUnknown
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import InvalidatePoolError
 
-
 IDLE_SECONDS = 10
 """A process that says nothing for so long within a transaction hangs, or its machine is gone: the server ends it.
 

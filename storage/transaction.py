@@ -1,8 +1,8 @@
 """One transaction on the driver's own connection, by a blocking function in a thread: no ORM, sets of rows.
 
 A statement is written once for both databases: ``?`` is a parameter, ``FROM each(?)`` the rows of a parameter that
-is a list of lists of text, with the columns ``each.0``, ``each.1`` and so on. ``FOR UPDATE`` and what follows it is
-for PostgreSQL only; on SQLite there is one writer at a time.
+is a list of lists of text, with the columns ``each.0``, ``each.1`` and so on. ``FOR NO KEY UPDATE`` and what
+follows it is for PostgreSQL only; on SQLite there is one writer at a time.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from storage.tables.columns import UtcDateTime
 Row = TypeVar("Row")
 Result = TypeVar("Result")
 
-EACH, LOCK = "FROM each(?)", "FOR UPDATE"
+EACH, LOCK = "FROM each(?)", "FOR NO KEY UPDATE"
 _COLUMN = re.compile(r"\beach\.(\d)")
 
 
