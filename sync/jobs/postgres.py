@@ -127,12 +127,12 @@ class PostgresJobs:
     async def _drain(self) -> None:
         """Start no more jobs; let running ones finish until the deadline, then leave them to other workers."""
         self._closing = True
-        for task in self._tasks:
+        worker, others = self._tasks[:1], self._tasks[1:]
+        for task in worker:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._deadline.left)
-        for job in self._running.values():
-            job.cancel()
+            await asyncio.wait(worker, timeout=self._deadline.left)
+        for task in (*self._running.values(), *others):
+            task.cancel()
         while self._tasks and (await asyncio.wait(self._tasks, timeout=CANCEL_AGAIN))[1]:
             for task in self._tasks:
                 task.cancel()
@@ -176,11 +176,16 @@ class PostgresJobs:
                 del self._ids[name]
 
     async def _rescue(self) -> None:
-        """Take over, until the end, jobs whose worker died or that ended here without being done."""
-        while not self._closing:
+        """Take over, until the end, jobs whose worker died or that ended here without being done.
+
+        Procrastinate's worker sends no heartbeat any more while it waits for its last jobs.
+        """
+        while True:
             await asyncio.sleep(RESCUE_INTERVAL)
             try:
                 await self._locks.keep()
+                for worker_id in list(self._locks.worker_ids):
+                    await self._manager.update_heartbeat(worker_id)
                 for job in await self._abandoned():
                     await self._queue.requeue(job)
                     await self._manager.search_again()

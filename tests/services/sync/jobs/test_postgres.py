@@ -302,6 +302,66 @@ async def test_a_job_that_is_cancelled_twice_at_the_end_is_not_lost(
             await eventually(lambda: work.has_started(1))
 
 
+class Noticed(RecordingJob):
+    """It says at once that it has begun."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = asyncio.Event()
+
+    async def __call__(self, key: str) -> None:
+        self.begun.set()
+        await super().__call__(key)
+
+
+@asynccontextmanager
+async def ending_worker(
+    conninfo: str, work: Noticed, count: int, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[None]:
+    """A worker that has begun to run so many jobs, and waits for their end in order to end itself."""
+    for name in ("DRAIN_SECONDS", "SHUTDOWN_SECONDS"):
+        monkeypatch.setattr(f"sync.jobs.postgres.{name}", 600.0)
+    async with AsyncExitStack() as stack, process(conninfo, RecordingJob(), works=False) as web:
+        await web.defer_all((PUSH, f"tenant {number}/a") for number in range(count))
+        await stack.enter_async_context(process(conninfo, work))
+        await work.begun.wait()
+        ending = asyncio.create_task(stack.aclose())
+        try:
+            yield
+        finally:
+            work.released.set()
+            await ending
+
+
+async def test_what_a_worker_has_started_and_does_not_run_any_more_because_it_ends_is_run_by_another(
+    conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although it waits for what it does run: one search has started them all."""
+    monkeypatch.setattr("sync.jobs.postgres.STALLED_AFTER", 3600.0)
+    ends, work, count = Noticed(), RecordingJob(), 40
+    work.released.set()
+    async with ending_worker(conninfo, ends, count, monkeypatch), process(conninfo, work):
+        await eventually(lambda: work.has_started(count - len(ends.started_keys)))
+        assert not set(ends.started_keys) & set(work.started_keys)
+        assert work.started_keys
+
+
+async def test_a_worker_that_ends_is_not_taken_for_dead_while_it_waits_for_its_jobs(
+    conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(ending_worker(conninfo, Noticed(), 1, monkeypatch))
+        connection = await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
+        await stack.enter_async_context(connection)
+        await connection.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'")
+
+        async def is_recent() -> bool:
+            query = "SELECT last_heartbeat > now() - interval '1 minute' FROM procrastinate_workers"
+            return await (await connection.execute(query)).fetchall() == [(True,)]
+
+        await eventually(is_recent)
+
+
 async def test_jobs_that_fill_all_slots_do_not_delay_an_urgent_one(conninfo: str) -> None:
     work = RecordingJob()
     async with process(conninfo, work) as jobs:
