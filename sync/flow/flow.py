@@ -243,7 +243,7 @@ class Flow:
         return done
 
     def _fail(self, batches: Mapping[str, Batch], error: Exception) -> None:
-        """Nothing was stored: who was being sent is still due, and is sent again."""
+        """Nothing was stored: who was being sent is still due, and is sent again. The job fails once it is idle."""
         for key, batch in batches.items():
             lane = self._lanes[key]
             if batch.returned:
@@ -251,7 +251,7 @@ class Flow:
             lane.is_in_tick = False
             lane.sending -= batch.answered
             batch.fail(error)
-            lane.end_pushes(error)
+            lane.error = error if lane.pushes else None
             self._settle(key)
 
     def _follow(self, batches: Mapping[str, Batch], work: Mapping[str, Work], done: Ticked) -> None:

@@ -196,6 +196,27 @@ async def test_an_integration_that_cannot_be_stored_fails_alone(tmp_path: Path) 
         assert [(await read_person(at.database, name)).line for name in ("p1", "p2")] == ["unknown", "on_call"]
 
 
+async def test_the_job_fails_only_once_what_is_being_sent_is_answered_and_stored(tmp_path: Path) -> None:
+    """Else another process would run it again, and send for the same people, meanwhile."""
+    answer = asyncio.Event()
+    async with bench(tmp_path, jobs=FakeJobs()) as at:
+        await stored(at.database, person("p3"))
+        unreadable = Call(person_id="p3", extension="ext p3", call_id="c", state="odd", at=1, heard_at=NOON)
+        await stored(at.database, unreadable)
+        at.clients.graph.during_push = answer.wait
+        await at.report(CallState.CONNECTED, 1)
+        pushing = asyncio.create_task(at.flow.push("i1"))
+        await at.wait_until_sent(SET)
+        with pytest.raises(ValueError):
+            await at.report(CallState.CONNECTED, 2, "p3")
+        await asyncio.sleep(0)
+        assert not pushing.done()
+        answer.set()
+        with pytest.raises(ValueError):
+            await pushing
+        assert await applied(at.database) == Presence.IN_A_CALL
+
+
 async def test_what_was_being_sent_when_the_process_died_is_sent_by_the_next(tmp_path: Path) -> None:
     async with bench(tmp_path) as at:
         at.clients.graph.during_push = asyncio.Event().wait
