@@ -21,6 +21,7 @@ from storage.tables.problems import Problem
 from storage.tables.rotations import Monitor, MonitorTask, Rotation
 from storage.transaction import Transaction
 from tests.support.clocks import NOON
+from tests.support.eventually import eventually
 from tests.support.storage.stores import empty_store, integration, stored
 
 AT_ONCE = 8
@@ -159,6 +160,30 @@ async def test_what_is_counted_for_several_integrations_waits_for_none_that_is_l
         async with database.writing() as session:
             await integrations.get_for_update(session, "i1")
             await count()
+
+
+async def test_a_start_locks_integrations_in_the_order_in_which_others_lock_several(tmp_path: Path) -> None:
+    """In another order it would end with a deadlock, whatever the order in which they were added."""
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration(id="i1"))
+        await stored(database, integration(id="i0"))
+        if database.is_sqlite:
+            return
+
+        async def mark() -> None:
+            async with database.writing() as session:
+                await integrations.mark_gap(session, NOON)
+
+        async def is_waiting() -> bool:
+            found = await database.transact(lambda it: it.rows("SELECT 1 FROM pg_locks WHERE NOT granted"))
+            return bool(found)
+
+        async with asyncio.timeout(60), database.writing() as session:
+            await integrations.get_for_update(session, "i0")
+            marking = asyncio.create_task(mark())
+            await eventually(is_waiting)
+            await integrations.get_for_update(session, "i1")
+        await marking
 
 
 async def test_a_removed_integration_shares_no_quota(tmp_path: Path) -> None:
