@@ -130,9 +130,11 @@ def for_update(query: SelectOfScalar[Row], of: Any = None, *, skip_locked: bool 
     """``query`` with its rows locked until the session ends, and read in their newest state.
 
     It locks on PostgreSQL only; on SQLite there is one writer at a time. ``of`` is the one table to lock. It
-    waits for rows that are locked elsewhere, or leaves them out with ``skip_locked``.
+    waits for rows that are locked elsewhere, or leaves them out with ``skip_locked``. Meanwhile rows that refer to
+    them may be added: no key changes.
     """
-    return query.with_for_update(of=of, skip_locked=skip_locked).execution_options(populate_existing=True)
+    locked = query.with_for_update(of=of, skip_locked=skip_locked, key_share=True)
+    return locked.execution_options(populate_existing=True)
 
 
 def insert_or_ignore(session: AsyncSession, table: type[SQLModel]) -> Any:

@@ -151,9 +151,13 @@ class FairJobManager(JobManager):
             return [_NONE]
 
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
-        """Delete the job; what waited for its lock or its tenant's share starts without waiting for a poll."""
+        """Delete the job; what waited for its lock or its tenant's share starts without waiting for a poll.
+
+        One that was cancelled, is unknown here or could not be queued again is kept: it is taken over.
+        """
         try:
-            await self._delete(job)
+            if status is Status.SUCCEEDED:
+                await self._delete(job)
         finally:
             name = (job.worker_id, job.queue)
             self._in_use[name] -= 1

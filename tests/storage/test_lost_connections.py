@@ -1,14 +1,18 @@
 """Connections that a server closes while they wait in a pool: nobody who uses one next meets an error."""
 
+import asyncio
+import threading
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from storage.database import Database, open_database
 from storage.transaction import Transaction
+from tests.support.storage.db_proxy import proxy_to
 from tests.support.storage.postgres import end_connections, fresh_database
 
 
@@ -82,3 +86,54 @@ async def test_another_transaction_on_the_same_connection_is_one_too(url: str) -
         await connection.execute(text("INSERT INTO used VALUES ('second')"))
         await connection.rollback()
         assert await rows(database) == {"first": 1}
+
+
+@pytest.mark.parametrize("uses", [0, 1])
+async def test_a_tick_says_as_a_session_does_that_the_database_does_not_answer(url: str, uses: int) -> None:
+    """Also when its connection is the first."""
+    async with proxy_to(url) as db_proxy, open_database(db_proxy.url) as database:
+        for _ in range(uses):
+            await use(database)
+        await db_proxy.cut()
+        with pytest.raises(OperationalError):
+            await database.transact(lambda transaction: transaction.rows("SELECT 1"))
+        db_proxy.restore()
+        await use(database)
+
+
+LOCK = "SELECT who FROM used FOR UPDATE"
+
+
+async def hang_in_a_session(database: Database, locked: threading.Event, released: threading.Event) -> None:
+    async with database.writing() as session:
+        await session.exec(text(LOCK))  # type: ignore[call-overload]
+        locked.set()
+        await asyncio.to_thread(released.wait)
+
+
+async def hang_in_a_tick(database: Database, locked: threading.Event, released: threading.Event) -> None:
+    def hang(transaction: Transaction) -> None:
+        transaction.rows(LOCK)
+        locked.set()
+        released.wait()
+
+    await database.transact(hang)
+
+
+@pytest.mark.parametrize("hang", [hang_in_a_session, hang_in_a_tick])
+async def test_what_a_process_has_locked_that_hangs_or_whose_machine_is_gone_is_soon_free(
+    url: str, hang: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.postgres_connections.IDLE_SECONDS", 1)
+    locked, released = threading.Event(), threading.Event()
+    async with open_database(url) as database, open_database(url) as another:
+        await use(database)
+        hanging = asyncio.create_task(hang(database, locked, released))
+        await asyncio.to_thread(locked.wait)
+        try:
+            async with asyncio.timeout(30):
+                await another.transact(lambda transaction: transaction.rows(LOCK))
+        finally:
+            released.set()
+        with pytest.raises(DBAPIError):
+            await hanging

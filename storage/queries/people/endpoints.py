@@ -38,6 +38,12 @@ async def to_poll_now(session: AsyncSession, integration_id: str, now: datetime,
     return list((await session.exec(query)).all())
 
 
+async def integrations_to_poll_now(session: AsyncSession, now: datetime) -> set[str]:
+    """The integrations with an endpoint that is to be read out of turn by now."""
+    query = select(Endpoint.integration_id).where(col(Endpoint.poll_at) <= now).distinct()
+    return set((await session.exec(query)).all())
+
+
 async def next_poll(session: AsyncSession, integration_id: str) -> datetime | None:
     """When an endpoint is to be read out of turn next."""
     query = select(func.min(Endpoint.poll_at)).where(Endpoint.integration_id == integration_id)
