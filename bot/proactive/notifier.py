@@ -68,7 +68,7 @@ class Notifier:
             integration = await integrations.get(session, integration_id)
             rows = await notices.list_due(session, integration_id, self._clock())
             is_refused = is_credential_refused(await problems.list_open(session, integration_id))
-        if integration is None:
+        if integration is None or integration.removing_since:
             return
         by_audience: dict[str, list[Notice]] = defaultdict(list)
         for row in await self._without_doubtful(rows) if is_refused else rows:

@@ -63,12 +63,19 @@ async def latest(
     session: AsyncSession, owner_tenant: str, integration_id: str, acts: Collection[str]
 ) -> HistoryEntry | None:
     """The newest of these ``acts`` on an integration that did not fail."""
+    return next(iter(await newest(session, owner_tenant, integration_id, acts, 1)), None)
+
+
+async def newest(
+    session: AsyncSession, owner_tenant: str, integration_id: str, acts: Collection[str], limit: int
+) -> list[HistoryEntry]:
+    """As many as ``limit`` of these ``acts`` on an integration that did not fail, the newest first."""
     query = (
         _acts(owner_tenant, integration_id)
         .where(col(HistoryEntry.result) == DONE, col(HistoryEntry.act).in_(acts))
-        .limit(1)
+        .limit(limit)
     )
-    return (await session.exec(query)).first()
+    return list((await session.exec(query)).all())
 
 
 async def last_act(session: AsyncSession, integration_id: str, act: str) -> HistoryEntry | None:

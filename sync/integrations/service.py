@@ -34,6 +34,7 @@ from sync.integrations.left_quota import take_up_quota
 from sync.integrations.views import integration_view
 from sync.phones.subscriptions import new_webhook_endpoint
 from sync.problems.health import DIRECTORY
+from sync.problems.incidents import EFFECT, EVENTS
 from sync.tenancy import owned
 
 
@@ -197,5 +198,5 @@ class IntegrationService:
         integration.enabled, integration.enabled_at = False, None
         integration.polled_at = None
         await polls.clear(session, integration.id)
-        await problems.close_open(session, integration.id, [DIRECTORY], self._clock())
+        await problems.close_open(session, integration.id, [DIRECTORY, EVENTS, EFFECT], self._clock())
         return await people.clear_desired(session, integration.id, current_cause(), self._clock())

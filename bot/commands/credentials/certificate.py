@@ -8,7 +8,7 @@ from bot.cards.integrations import listing as integration_cards
 from bot.chat.context import Command, TurnContext
 from bot.chat.exports.links import CERTIFICATES, ExportRequest
 from bot.commands.choice import choose
-from bot.commands.integrations.edit import revision_of, show_outdated
+from bot.commands.integrations.edit import OF_CREDENTIALS, current, show_outdated
 from sync.domain.errors import SyncError
 from sync.domain.model import EditedMeanwhile, IntegrationView
 from sync.domain.roles import Role
@@ -84,8 +84,7 @@ async def _begin(
     context: TurnContext, view: IntegrationView, change: Callable[..., Awaitable[RotationView]]
 ) -> RotationView | None:
     """Prove and use it; None if a card says why not."""
-    if revision_of(context) != view.revision:
-        await show_outdated(context, view, "certificate.show")
+    if await current(context, "certificate.show", OF_CREDENTIALS) is None:
         return None
     await context.show(checking(context.texts, view))
     try:

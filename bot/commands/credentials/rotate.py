@@ -16,7 +16,7 @@ from bot.cards.integrations import listing as integration_cards
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
 from bot.commands.credentials import monitors
-from bot.commands.integrations.edit import current, show_outdated
+from bot.commands.integrations.edit import OF_CREDENTIALS, current, show_outdated
 from sync.credentials.new_secrets import NOT_YET_KNOWN
 from sync.domain.errors import Fault, SyncError
 from sync.domain.model import CredentialKind, EditedMeanwhile, IntegrationView
@@ -63,7 +63,7 @@ async def save(context: TurnContext) -> None:
 
 
 async def _save(context: TurnContext) -> None:
-    view = await current(context, "rotate.ask")
+    view = await current(context, "rotate.ask", OF_CREDENTIALS)
     if view is None:
         return None
     typed = validation.entered(context.data, "description", "expires_on")

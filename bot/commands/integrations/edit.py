@@ -1,6 +1,6 @@
 """``edit integration``: name, CloudLink side and Teams side; changes are proven before they are stored."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 
 from bot.cards import validation
 from bot.cards.access import history as history_cards
@@ -35,7 +35,10 @@ EDITS = (
     "status_text",
     "scope",
 )
-"""The acts that make an open form outdated."""
+"""The acts that change an integration's revision, each by one: they make an open form outdated."""
+
+OF_CREDENTIALS = ("edit_teams", "rotate", "switch_credential")
+"""Those that concern a form for new credentials."""
 
 
 async def open_edit(context: TurnContext) -> None:
@@ -186,13 +189,25 @@ async def _save(context: TurnContext, view: IntegrationView, saving: Awaitable[I
         await context.show(cards.menu(context.texts, saved, said))
 
 
-async def current(context: TurnContext, again: str = "edit.open") -> IntegrationView | None:
-    """The integration of a form, unless it changed since the form was opened: then that is shown."""
+async def current(
+    context: TurnContext, again: str = "edit.open", concerning: Collection[str] = EDITS
+) -> IntegrationView | None:
+    """The integration of a form, unless an act ``concerning`` it came since it was opened: then that is shown."""
     view = await context.integration()
-    if revision_of(context) == view.revision:
+    if not await _is_outdated(context, view, concerning):
         return view
     await show_outdated(context, view, again)
     return None
+
+
+async def _is_outdated(context: TurnContext, view: IntegrationView, concerning: Collection[str]) -> bool:
+    """Whether the form is of an earlier revision, unless each act since then is known and does not concern it."""
+    later = view.revision - revision_of(context)
+    if later <= 0 or concerning == EDITS:
+        return later != 0
+    async with context.services.database.session() as session:
+        acts = await history.newest(session, context.tenant, view.id, EDITS, later)
+    return len(acts) < later or any(each.act in concerning for each in acts)
 
 
 async def show_outdated(context: TurnContext, view: IntegrationView, again: str = "edit.open") -> None:

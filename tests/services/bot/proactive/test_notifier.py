@@ -510,6 +510,17 @@ async def test_an_integration_being_removed_sends_no_notices(world: NoticeHarnes
     assert world.arrived() == []
 
 
+async def test_what_waited_when_the_removal_began_is_not_sent(world: NoticeHarness) -> None:
+    await world.admin("ada")
+    row = await world.integration(7)
+    await quiet(world)
+    await world.schedule_and_send()
+    await world.change(row, removing_since=world.now)
+    world.bot.clock.advance(hours=2)
+    await world.schedule_and_send()
+    assert world.arrived() == []
+
+
 async def test_a_hostile_name_stays_a_name(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(7, name="[Click](https://evil.example)" + "x" * 5_000)

@@ -66,6 +66,18 @@ async def test_a_list_that_cannot_be_read_is_no_fault_of_a_service_and_not_said_
             assert [row.service for row in await problems.list_open(session, "i1")] == ["graph"]
 
 
+async def test_what_is_not_checked_while_presence_is_disabled_is_no_problem_any_more(tmp_path: Path) -> None:
+    """An administrator who comes later would be alerted about it."""
+    faults = {"events": "events.missed", "effect": "effect.missing", "directory": "directory.unread"}
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration(), *(problem(*each, {}) for each in faults.items()))
+        await stored(database, problem("clock", "clock.skewed", {}))
+        operations = real_operations(context_of(database, clock=FakeClock()), ENCRYPTION)
+        await operations.integrations.disable("t1", "i1", Actor("ada", "Ada"))
+        async with database.session() as session:
+            assert [row.service for row in await problems.list_open(session, "i1")] == ["clock"]
+
+
 async def test_that_nothing_can_be_stored_is_in_the_status_but_in_no_rehearsal(tmp_path: Path) -> None:
     async def full() -> str:
         return "disk"

@@ -1,12 +1,13 @@
 """Rotating a secret in the chat; no secret is ever shown or kept."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
 from bot.activity import Card
 from bot.languages import Language, load_texts
+from storage.tables.history import HistoryEntry
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Monitor, Rotation
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
@@ -16,7 +17,7 @@ from tests.support.bot.chat import NOW, Chat
 from tests.support.bot.fake_credentials import PEM, rotation
 from tests.support.bot.fakes import ADMIN, TENANT, buttons, error_below, inputs, link_urls, words
 from tests.support.bot.texts import EN
-from tests.support.storage.stores import integration
+from tests.support.storage.stores import integration, stored
 
 TENANT_ID = "aaaaaaaa-0000-4000-8000-000000000001"
 CLIENT_ID = "bbbbbbbb-0000-4000-8000-000000000002"
@@ -131,6 +132,35 @@ async def test_a_form_that_became_outdated_leads_to_itself_again(chat: Chat) -> 
     again = await chat.press(card, "rotate.save", TYPED)
     assert EN("edit.outdated") in words(again)
     assert again["actions"][0]["verb"] == "rotate.ask"
+
+
+@pytest.mark.parametrize(
+    ("acts", "is_outdated"),
+    [
+        (["schedule"], False),
+        (["rename", "schedule"], False),
+        (["edit_teams"], True),
+        (["edit_teams", "schedule"], True),
+        (["schedule", "rotate"], True),
+    ],
+)
+async def test_only_what_concerns_the_credentials_outdates_the_form(
+    chat: Chat, acts: list[str], is_outdated: bool
+) -> None:
+    view = await add_integration(chat)
+    await stored(chat.database, act(view, "edit_teams", NOW - timedelta(hours=1)))
+    card = await chat.say("rotate secret")
+    for number, name in enumerate(acts):
+        view = await chat.integrations.rename(TENANT, view.id, view.revision, f"Office {number}", BY)
+        await stored(chat.database, act(view, name, NOW + timedelta(seconds=number)))
+    again = await chat.press(card, "rotate.save", TYPED)
+    assert (EN("edit.outdated") in words(again)) is is_outdated
+    assert bool(chat.credentials.secrets) is not is_outdated
+
+
+def act(view: IntegrationView, name: str, at: datetime) -> HistoryEntry:
+    subject = {"owner_tenant": TENANT, "integration_id": view.id, "actor_id": "ben"}
+    return HistoryEntry.model_validate({**subject, "act": name, "result": "done", "at": at})
 
 
 async def test_a_button_whose_rotation_was_followed_by_another_does_not_call_it_current(chat: Chat) -> None:
