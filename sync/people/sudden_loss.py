@@ -50,7 +50,8 @@ def _is_sudden(loss: Loss) -> bool:
 async def is_believed(session: AsyncSession, integration_id: str, loss: Loss | None, now: datetime) -> bool:
     """Whether a reading may be stored: without a loss, or with one that an earlier reading had too.
 
-    A loss opens a problem at the first reading; the second closes it, and its facts say how it ended.
+    A loss opens a problem at the first reading; the second closes it, and its facts say how it ended. Another loss
+    than the one before takes its place.
     """
     opened = [row for row in await problems.list_open(session, integration_id) if row.service == LISTS]
     if loss is None:
@@ -63,6 +64,8 @@ async def is_believed(session: AsyncSession, integration_id: str, loss: Loss | N
         await problems.close_open(session, integration_id, [LISTS], now)
     if earlier is None or now < earlier.since + CONFIRM_AFTER:
         log.warning("list_shrunk", integration=integration_id, **facts)
+        for other in opened if earlier is None else ():
+            other.since = now
         await problems.upsert_open(session, integration_id, LISTS, LISTS_SHRUNK, facts, False, now)
         return False
     earlier.facts = {**facts, "believed": 1}

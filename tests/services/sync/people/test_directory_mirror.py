@@ -222,6 +222,20 @@ async def test_people_who_suddenly_lack_what_they_are_shown_by_are_a_loss_of_clo
         )
 
 
+async def test_another_loss_than_the_one_before_is_no_second_reading_of_it(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        await at.match()
+        whole, everyone = list(at.clients.cloudlink.people), list(at.accounts)
+        at.clients.cloudlink.people = []
+        await at.match(minutes=15)
+        at.clients.cloudlink.people, at.accounts = whole, everyone[:2]
+        for seconds in (900, 10):
+            await at.match(seconds=seconds)
+            assert (await at.matched(), [each["side"] for each in await at.shrunk()]) == (set(NAMES), ["entra"])
+        await at.match(seconds=CONFIRM_AFTER.total_seconds())
+        assert await at.matched() == {"ana", "bob"}
+
+
 async def test_one_person_who_loses_the_extension_loses_it_now(tmp_path: Path) -> None:
     async with bench(tmp_path) as at:
         at.clients.cloudlink.people = at.clients.cloudlink.people[:1]
