@@ -194,9 +194,23 @@ PASSWORD = re.compile(r"(?<=://)([^:/@]*:[^@]*|[^:/@]*)@")
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 
 
+SILENCE: Mapping[str, str] = {
+    "connect_timeout": "10",
+    "tcp_user_timeout": "10000",
+    "keepalives_idle": "4",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+}
+"""After 10 seconds a PostgreSQL whose machine is silent is given up (libpq, "Parameter Key Words").
+
+Without it that takes a quarter of an hour for what was sent, and two hours for an answer that is waited for.
+"""
+
+
 def database_url(url: str) -> URL:
     """``url`` with the driver that is used here: ``postgresql://...`` and ``sqlite:///...`` need not name one.
 
+    PostgreSQL's options in it take precedence over those for its ``SILENCE``.
     Raises ``ValueError`` for another kind of database and for text that is not a database address. The message
     does not repeat the address, which may contain a password.
     """
@@ -204,7 +218,8 @@ def database_url(url: str) -> URL:
         raise ValueError("has an @ in the user's name or password: write @ as %40")
     try:
         read = make_url(url)
-        return read.set(drivername=DRIVERS[read.drivername.partition("+")[0]])
+        driver = DRIVERS[read.drivername.partition("+")[0]]
+        return read.set(drivername=driver, query={**({} if "sqlite" in driver else SILENCE), **read.query})
     except (ArgumentError, KeyError, ValueError):
         raise ValueError("is no address of an SQLite or PostgreSQL database (postgresql://...)") from None
 

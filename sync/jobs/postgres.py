@@ -32,7 +32,7 @@ STALLED_AFTER = 7.0
 RESCUE_INTERVAL = 0.75
 """Seconds between two searches for abandoned jobs: those that both find are taken over."""
 RESTART_DELAY = 1.0
-"""Seconds until a worker that lost its database starts again."""
+"""Seconds until a worker that ended is followed by another."""
 
 CANCEL_AGAIN = 5.0
 """Seconds until what does not end is cancelled again: Python 3.11's ``wait_for`` may lose a cancellation."""
@@ -138,7 +138,7 @@ class PostgresJobs:
                 task.cancel()
 
     async def _work(self) -> None:
-        """Run jobs until the end: a worker ends when its database goes away, so start another.
+        """Run jobs until the end: a worker ends that others took for dead and forgot, so start another.
 
         Cancelled while its database is away, procrastinate's worker raises the database's error instead.
         """

@@ -1,6 +1,8 @@
 """Connections that a server closes while they wait in a pool: nobody who uses one next meets an error."""
 
 import asyncio
+import os
+import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from storage.database import Database, open_database
+from storage.database import Database, database_url, open_database
 from storage.transaction import Transaction
 from tests.support.storage.db_proxy import proxy_to
 from tests.support.storage.postgres import end_connections, fresh_database
@@ -137,3 +139,27 @@ async def test_what_a_process_has_locked_that_hangs_or_whose_machine_is_gone_is_
             released.set()
         with pytest.raises(DBAPIError):
             await hanging
+
+
+def patience(connection: Any) -> tuple[int, int]:
+    """Milliseconds until TCP gives up a silent machine: one that does not confirm what it was sent, and another."""
+    names = (socket.TCP_USER_TIMEOUT, socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+    with socket.socket(fileno=os.dup(connection.fileno())) as opened:
+        unconfirmed, idle, interval, count = (opened.getsockopt(socket.IPPROTO_TCP, name) for name in names)
+    return unconfirmed, 1000 * (idle + interval * count)
+
+
+async def test_a_database_whose_machine_is_silent_is_given_up_within_seconds(url: str) -> None:
+    """By sessions, ticks and the queue, for which it is the address."""
+    async with proxy_to(url) as db_proxy, open_database(db_proxy.url) as database:
+        async with database.session() as session:
+            connection = await (await session.connection()).get_raw_connection()
+            found = [patience(connection.driver_connection)]
+        found.append(await database.transact(lambda it: patience(it._connection.driver_connection)))
+        async with await psycopg.AsyncConnection.connect(database.conninfo) as opened:
+            found.append(patience(opened))
+    assert found == [(10_000, 10_000)] * 3
+
+
+def test_what_an_address_says_of_its_connections_takes_precedence() -> None:
+    assert database_url("postgresql://host/name?tcp_user_timeout=500").query["tcp_user_timeout"] == "500"

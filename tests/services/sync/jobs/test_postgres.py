@@ -514,6 +514,17 @@ async def test_a_worker_that_hangs_is_taken_for_dead_and_does_not_hold_its_job_a
         work.released.set()
 
 
+async def test_a_worker_that_others_forgot_is_followed_by_another(conninfo: str) -> None:
+    work = RecordingJob()
+    work.released.set()
+    async with process(conninfo, work) as jobs, await psycopg.AsyncConnection.connect(conninfo) as connection:
+        await eventually(lambda: holds_its_locks(conninfo))
+        await connection.execute("DELETE FROM procrastinate_workers")
+        await connection.commit()
+        await jobs.defer("work", "a")
+        await eventually(lambda: work.has_started(1))
+
+
 async def test_a_worker_continues_after_the_database_closed_its_connections(conninfo: str) -> None:
     work = RecordingJob()
     async with process(conninfo, work) as jobs:
@@ -525,6 +536,29 @@ async def test_a_worker_continues_after_the_database_closed_its_connections(conn
         await eventually(lambda: done(work, conninfo))
         assert await jobs.alive()
         await eventually(lambda: holds_its_locks(conninfo))
+
+
+async def test_a_database_that_is_away_for_a_moment_ends_nothing_that_runs_and_delays_nothing_that_follows(
+    conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the worker would start again, for which it waits until what runs has ended, or ends it."""
+    monkeypatch.setattr("sync.jobs.postgres.SHUTDOWN_SECONDS", 600.0)
+    work = RecordingJob()
+    async with AsyncExitStack() as stack:
+        db_proxy = await stack.enter_async_context(proxy_to(conninfo))
+        worker = await stack.enter_async_context(process(db_proxy.url, work))
+        web = await stack.enter_async_context(process(conninfo, RecordingJob(), works=False))
+        await web.defer("work", "a")
+        await eventually(lambda: work.has_started(1))
+        await eventually(lambda: is_listening(conninfo))
+        await db_proxy.cut()
+        assert not await worker.alive()
+        db_proxy.restore()
+        await web.defer(PUSH, "b")
+        await eventually(lambda: work.has_started(2))
+        assert work.concurrent == 2
+        work.released.set()
+        await eventually(lambda: is_empty(conninfo))
 
 
 async def test_what_is_queued_just_when_the_database_closes_its_connections_is_queued_once(conninfo: str) -> None:
