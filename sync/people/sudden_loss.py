@@ -64,8 +64,6 @@ async def is_believed(session: AsyncSession, integration_id: str, loss: Loss | N
         await problems.close_open(session, integration_id, [LISTS], now)
     if earlier is None or now < earlier.since + CONFIRM_AFTER:
         log.warning("list_shrunk", integration=integration_id, **facts)
-        for other in opened if earlier is None else ():
-            other.since = now
         await problems.upsert_open(session, integration_id, LISTS, LISTS_SHRUNK, facts, False, now)
         return False
     earlier.facts = {**facts, "believed": 1}
