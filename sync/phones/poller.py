@@ -23,7 +23,7 @@ from storage.tables.integrations import Integration
 from storage.tables.polls import PollChunk
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
-from sync.domain.errors import SyncError
+from sync.domain.errors import Fault, ServiceUnavailable, SyncError
 from sync.domain.jobs import POLL_CHUNK, POLL_NOW, PUSH
 from sync.domain.model import Service
 from sync.domain.services import MANY_REFUSED, LinesRead, Phones
@@ -48,6 +48,9 @@ ASKED, ASK_SECONDS = 4, 5.0
 
 SAMPLES = 12
 """A sample contains one share in ``SAMPLES`` of the people who are not on the phone."""
+
+FEW = 3
+"""Of fewer phones CloudLink may know none. Where it knows none of more, its answers are no answers about phones."""
 
 log = structlog.get_logger()
 
@@ -206,27 +209,34 @@ class Poller:
     async def _read(self, integration: Integration, extensions: Sequence[str]) -> LinesRead:
         """Read and store these phones; those of which CloudLink does not answer stay as they are.
 
-        Raises ``SyncError``, also when CloudLink answers of no phone.
+        Raises ``SyncError``, also when CloudLink answers of no phone, or knows none.
         """
         phones = self._clients.phones(self._credentials.account(integration))
         asked_at = self._clock()
         read = await phones.lines(extensions)
+        if extensions and not read.found:
+            await self._check_others(phones, integration, extensions, read)
         if read.refused:
-            error = next(iter(read.refused.values()))
-            if len(read.refused) == len(extensions) and not await self._answers(phones, integration, extensions):
-                raise error
-            log.info("phones_unread", integration=integration.id, count=len(read.refused), fault=error.fault.value)
+            fault = next(iter(read.refused.values())).fault
+            log.info("phones_unread", integration=integration.id, count=len(read.refused), fault=fault.value)
         known = {snapshot.extension for snapshot in read.found} | read.refused.keys()
         missing = [unknown_phone(extension) for extension in extensions if extension not in known]
         await self._flow.apply_snapshots(integration.id, [*read.found, *missing], asked_at)
         return read
 
-    async def _answers(self, phones: Phones, integration: Integration, but: Sequence[str]) -> bool:
-        """Whether CloudLink answers of another phone. Raises ``SyncError``."""
+    async def _check_others(
+        self, phones: Phones, integration: Integration, asked: Sequence[str], read: LinesRead
+    ) -> None:
+        """Raises ``SyncError`` if CloudLink answers of no other phone either: it is not these that are missing."""
         async with self._database.session() as session:
             everyone = await people.extensions_to_poll(session, integration.id)
-        others = [extension for extension in everyone if extension not in but][:MANY_REFUSED]
-        return len((await phones.lines(others)).refused) < len(others)
+        others = [extension for extension in everyone if extension not in asked][:MANY_REFUSED]
+        also = await phones.lines(others)
+        refused = [*read.refused.values(), *also.refused.values()]
+        if refused and not also.found:
+            raise refused[0]
+        if not also.found and len(asked) + len(others) >= FEW:
+            raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, field="endpoints")
 
     async def _postpone(self, integration: Integration, chunk: PollChunk, error: SyncError) -> None:
         """The schedule continues the round once the backoff is over, with the phones that did not fail."""

@@ -162,8 +162,9 @@ class FakeCloudLink:
     async def lines(self, extensions: Sequence[str]) -> LinesRead:
         self._fail()
         self.asked.append(tuple(extensions))
-        found = [self.phones[extension] for extension in extensions if extension in self.phones]
-        return LinesRead(found, {name: error for name, error in self.unread.items() if name in extensions})
+        refused = {name: error for name, error in self.unread.items() if name in extensions}
+        known = [name for name in extensions if name in self.phones and name not in refused]
+        return LinesRead([self.phones[name] for name in known], refused)
 
     async def subscribe(self, webhook_url: str) -> str:
         self._fail()

@@ -72,9 +72,16 @@ async def bench(folder: Path, *people: Person, **values: object) -> AsyncIterato
     async with empty_store(folder) as database:
         row = integration(**{"polled_at": None, **values})
         await stored(database, with_secrets(row, ENCRYPTION, cloudlink_secret_sealed="secret"))
+        at = Bench(database)
+        for one in people:
+            at.clients.cloudlink.phones[one.extension or ""] = idle(one.extension or "")
         async with database.writing() as session:
             session.add_all(people)
-        yield Bench(database)
+        yield at
+
+
+def idle(extension: str) -> LineSnapshot:
+    return LineSnapshot(extension, "", "idle", False, (), 5)
 
 
 async def test_a_poll_sets_the_desired_presence_and_queues_a_push(tmp_path: Path) -> None:
@@ -139,12 +146,29 @@ async def test_a_phone_that_cannot_be_read_is_left_as_it_is_and_stops_no_other(
         at.connected("ext p2")
         await at.poll()
         assert [(await read_person(at.database, name)).line for name in ("p1", "p2", "p3")] == [
-            *("on_call", "on_call", "offline")
+            *("on_call", "on_call", "idle")
         ]
         assert (await read_integration(at.database)).polled_at is not None
         async with at.database.session() as session:
             assert await problems.list_open(session, "i1") == []
         assert await at.poller.ask("t1", "i1", "p1") is False
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_where_cloudlink_knows_no_phone_at_all_its_answers_are_not_believed(
+    tmp_path: Path, whole: bool
+) -> None:
+    """As where its service is another, or at another address: what events reported stays."""
+    people = [person(f"p{n}", desired=CALL, line="on_call", heard_at=NOON) for n in range(3)]
+    async with bench(tmp_path, *people) as at:
+        at.clients.cloudlink.phones.clear()
+        await at.poll(whole=whole)
+        assert [(await read_person(at.database, f"p{n}")).line for n in range(3)] == ["on_call"] * 3
+        async with at.database.session() as session:
+            assert [row.fault for row in await problems.list_open(session, "i1")] == ["cloudlink.unreadable"]
+        at.clients.cloudlink.phones["ext p1"] = idle("ext p1")
+        await at.poll(whole=whole)
+        assert [(await read_person(at.database, f"p{n}")).line for n in range(3)] == ["offline", "idle", "offline"]
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -169,6 +193,9 @@ async def test_a_phone_that_is_read_out_of_turn_and_cannot_be_is_left_to_the_nex
         async with at.database.session() as session:
             assert await problems.list_open(session, "i1") == []
         assert POLL_NOW not in {job for job, _, _ in at.jobs.deferred}
+        at.clients.cloudlink.asked.clear()
+        await at.poller.poll_now("i1")
+        assert [*filter(None, at.clients.cloudlink.asked)] == []
 
 
 async def test_a_round_during_which_events_were_lost_does_not_close_the_gap(
