@@ -130,9 +130,11 @@ def for_update(query: SelectOfScalar[Row], of: Any = None, *, skip_locked: bool 
     """``query`` with its rows locked until the session ends, and read in their newest state.
 
     It locks on PostgreSQL only; on SQLite there is one writer at a time. ``of`` is the one table to lock. It
-    waits for rows that are locked elsewhere, or leaves them out with ``skip_locked``.
+    waits for rows that are locked elsewhere, or leaves them out with ``skip_locked``. Meanwhile rows that refer to
+    them may be added: no key changes.
     """
-    return query.with_for_update(of=of, skip_locked=skip_locked).execution_options(populate_existing=True)
+    locked = query.with_for_update(of=of, skip_locked=skip_locked, key_share=True)
+    return locked.execution_options(populate_existing=True)
 
 
 def insert_or_ignore(session: AsyncSession, table: type[SQLModel]) -> Any:
@@ -192,9 +194,23 @@ PASSWORD = re.compile(r"(?<=://)([^:/@]*:[^@]*|[^:/@]*)@")
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 
 
+SILENCE: Mapping[str, str] = {
+    "connect_timeout": "10",
+    "tcp_user_timeout": "10000",
+    "keepalives_idle": "4",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+}
+"""After 10 seconds a PostgreSQL whose machine is silent is given up (libpq, "Parameter Key Words").
+
+Without it that takes a quarter of an hour for what was sent, and two hours for an answer that is waited for.
+"""
+
+
 def database_url(url: str) -> URL:
     """``url`` with the driver that is used here: ``postgresql://...`` and ``sqlite:///...`` need not name one.
 
+    PostgreSQL's options in it take precedence over those for its ``SILENCE``.
     Raises ``ValueError`` for another kind of database and for text that is not a database address. The message
     does not repeat the address, which may contain a password.
     """
@@ -202,7 +218,8 @@ def database_url(url: str) -> URL:
         raise ValueError("has an @ in the user's name or password: write @ as %40")
     try:
         read = make_url(url)
-        return read.set(drivername=DRIVERS[read.drivername.partition("+")[0]])
+        driver = DRIVERS[read.drivername.partition("+")[0]]
+        return read.set(drivername=driver, query={**({} if "sqlite" in driver else SILENCE), **read.query})
     except (ArgumentError, KeyError, ValueError):
         raise ValueError("is no address of an SQLite or PostgreSQL database (postgresql://...)") from None
 

@@ -9,11 +9,18 @@ from psycopg.types.string import StrDumperUnknown
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import InvalidatePoolError
 
+IDLE_SECONDS = 10
+"""A process that says nothing for so long within a transaction hangs, or its machine is gone: the server ends it.
+
+Its locks would hold up the others until the machine answers again, or for two hours, after which TCP gives it up.
+"""
+
 
 def configure(engine: Engine, *, prefer_indexes: bool = False) -> None:
     """``prefer_indexes``: for statements of which each finds few rows, in tables too new to have statistics."""
     event.listen(engine, "connect", _strip_nul)
     event.listen(engine, "connect", _leave_begin_to_us)
+    event.listen(engine, "connect", _limit_idling)
     event.listen(engine, "checkout", _begin)
     event.listen(engine, "begin", _begin_another)
     if prefer_indexes:
@@ -34,6 +41,10 @@ def _strip_nul(_connection: Any, record: Any) -> None:
 
 def _leave_begin_to_us(connection: Any, _record: Any) -> None:
     connection.autocommit = True
+
+
+def _limit_idling(connection: Any, _record: Any) -> None:
+    connection.cursor().execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
 
 
 def _prefer_indexes(connection: Any, _record: Any) -> None:

@@ -1,15 +1,15 @@
 """One transaction on the driver's own connection, by a blocking function in a thread: no ORM, sets of rows.
 
 A statement is written once for both databases: ``?`` is a parameter, ``FROM each(?)`` the rows of a parameter that
-is a list of lists of text, with the columns ``each.0``, ``each.1`` and so on. ``FOR UPDATE`` and what follows it is
-for PostgreSQL only; on SQLite there is one writer at a time.
+is a list of lists of text, with the columns ``each.0``, ``each.1`` and so on. ``FOR NO KEY UPDATE`` and what
+follows it is for PostgreSQL only; on SQLite there is one writer at a time.
 """
 
 import asyncio
 import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import fields
 from datetime import UTC, datetime
 from enum import Enum
@@ -28,7 +28,7 @@ from storage.tables.columns import UtcDateTime
 Row = TypeVar("Row")
 Result = TypeVar("Result")
 
-EACH, LOCK = "FROM each(?)", "FOR UPDATE"
+EACH, LOCK = "FROM each(?)", "FOR NO KEY UPDATE"
 _COLUMN = re.compile(r"\beach\.(\d)")
 
 
@@ -153,15 +153,17 @@ class ThreadedTransactions:
         return await asyncio.shield(loop.run_in_executor(self._threads, self._run, function))
 
     def _run(self, function: Callable[[Transaction], Result]) -> Result:
-        is_sqlite = self._engine.dialect.name == "sqlite"
-        connection = self._engine.raw_connection()
+        dialect = self._engine.dialect
+        driver = dialect.loaded_dbapi
         try:
-            return run(connection, function, is_sqlite=is_sqlite)
-        except (driver := self._engine.dialect.loaded_dbapi).Error as error:
-            connection.invalidate()
-            raise DBAPIError.instance(None, None, error, driver.Error, dialect=self._engine.dialect) from error
-        finally:
-            connection.close()
+            with closing(self._engine.raw_connection()) as connection:
+                try:
+                    return run(connection, function, is_sqlite=dialect.name == "sqlite")
+                except driver.Error:
+                    connection.invalidate()
+                    raise
+        except driver.Error as error:
+            raise DBAPIError.instance(None, None, error, driver.Error, dialect=dialect) from error
 
     async def close(self) -> None:
         """Wait for what runs, without holding the loop."""

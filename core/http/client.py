@@ -1,19 +1,23 @@
 """What every HTTP client and handler here needs: bounded bodies, Retry-After, origins, text that is safe to log."""
 
+import json
 import math
 import ssl
 import unicodedata
 from collections.abc import AsyncIterable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
 from ipaddress import ip_address
 from os import environ
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import aiohttp
 import certifi
+import orjson
 
 from core.errors import CloudLinkPresenceError
 
@@ -54,6 +58,20 @@ def _append(body: bytearray, chunk: bytes, limit: int) -> None:
     body += chunk
     if len(body) > limit:
         raise TooLarge(f"more than {limit} bytes")
+
+
+def json_of(body: bytes) -> Any:
+    """JSON in UTF-8, UTF-16 or UTF-32, with or without a byte order mark. Raises ``ValueError``.
+
+    A name in another encoding, with a control character, or cut off within a character, makes nothing else
+    unreadable.
+    """
+    with suppress(orjson.JSONDecodeError):
+        return orjson.loads(body)
+    try:
+        return json.loads(body.decode(json.detect_encoding(body), "replace"), strict=False)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def retry_after(header: str | None, now: datetime) -> float | None:

@@ -12,6 +12,9 @@ from core.errors import CloudLinkPresenceError
 LOCAL = ("localhost", "127.0.0.1", "::1")
 """Never by proxy: this machine."""
 
+EVERY = "*"
+"""In ``NO_PROXY``: no host is reached by proxy. aiohttp reads it only where it stands alone, httpx in lists too."""
+
 _SCHEMES = ("https", "http")
 
 
@@ -25,6 +28,10 @@ def settle_proxies(environment: MutableMapping[str, str]) -> bool:
     found = {scheme: _read(environment, f"{scheme}_proxy") or every for scheme in _SCHEMES}
     if not any(found.values()):
         return False
+    direct = [each.strip() for each in _read(environment, "no_proxy").split(",")]
+    if EVERY in direct:
+        _write(environment, "no_proxy", EVERY)
+        return False
     for scheme, proxy in found.items():
         if proxy and not _is_usable(proxy):
             raise WrongProxy(
@@ -32,8 +39,13 @@ def settle_proxies(environment: MutableMapping[str, str]) -> bool:
                 "http://USER:PASSWORD@HOST:PORT with signs such as / and # percent-encoded"
             )
         _write(environment, f"{scheme}_proxy", proxy)
-    _write(environment, "no_proxy", ",".join(filter(None, (_read(environment, "no_proxy"), *LOCAL))))
+    _write(environment, "no_proxy", ",".join(filter(None, (*map(_host, direct), *LOCAL))))
     return True
+
+
+def _host(named: str) -> str:
+    """A host of ``NO_PROXY`` and those below it: with a dot in front, httpx would leave out the host itself."""
+    return named.rpartition("://")[2].removeprefix("*").lstrip(".")
 
 
 def _is_usable(proxy: str) -> bool:

@@ -29,7 +29,7 @@ WHERE this.id = each.0 AND other.tenant_id = this.tenant_id AND other.client_id 
     ))
 """
 
-LOCKED = "WHERE id IN (SELECT each.0 FROM each(?)) ORDER BY id FOR UPDATE SKIP LOCKED"
+LOCKED = "WHERE id IN (SELECT each.0 FROM each(?)) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
 
 OPEN_PROBLEMS = """
 SELECT integration_id, service, lasting FROM each(?) CROSS JOIN problem
@@ -63,7 +63,7 @@ WHERE id IN (
     UNION ALL SELECT person.id FROM each(?) CROSS JOIN person
         WHERE person.integration_id = each.0 AND person.cloudlink_user_id = each.1
     UNION ALL SELECT each.0 FROM each(?)
-) ORDER BY id FOR UPDATE
+) ORDER BY id FOR NO KEY UPDATE
 """
 
 OF_PEOPLE = "WHERE person_id IN (SELECT each.0 FROM each(?))"
@@ -85,7 +85,7 @@ SELECT id FROM (
 
 DUE = f"""
 WHERE id IN ({FIRST_DUE.format("", "changed")} UNION ALL {FIRST_DUE.format("NOT", "renewed")} LIMIT ?)
-ORDER BY id FOR UPDATE
+ORDER BY id FOR NO KEY UPDATE
 """
 
 ADD_SENT = """

@@ -179,11 +179,13 @@ async def mark_gap(session: AsyncSession, now: datetime, *which: ColumnElement[b
     """Events may have been lost, of these integrations: everybody is to be polled.
 
     The gap begins with the first event that may have been lost since everybody was polled last. A round that is
-    under way read some before, so it ends. Returns the ids of the integrations concerned; all are enabled.
+    under way read some before, so it ends. Returns the ids of the integrations concerned; all are enabled. They are
+    locked in the order in which ``lock_sharing_quota`` locks several.
     """
     since = col(Integration.catch_up_since)
     begin = case((since <= now, since), else_=literal(now, UtcDateTime()))
-    edit = update(Integration).where(col(Integration.enabled), *which).values(catch_up_since=begin)
+    these = for_update(select(Integration.id).where(col(Integration.enabled), *which).order_by(col(Integration.id)))
+    edit = update(Integration).where(col(Integration.id).in_(these)).values(catch_up_since=begin)
     await session.flush()
     marked = await (await session.connection()).execute(edit.returning(col(Integration.id)))
     ids = list(marked.scalars())

@@ -13,13 +13,22 @@ from sync.cloudlink.addresses import CloudLinkService
 from sync.cloudlink.tables import WireTables, plain
 from sync.cloudlink.token import SharedToken
 from sync.cloudlink.transport import CloudLinkResponse, Transport
-from sync.cloudlink.wire import Malformed, next_link, page_items, parse_snapshot, parse_user, text_of
-from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
+from sync.cloudlink.wire import (
+    Malformed,
+    next_link,
+    page_items,
+    parse_snapshot,
+    parse_user,
+    subscription_id_of,
+    text_of,
+)
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import CloudLinkAccount
 from sync.domain.phone_events import CloudLinkUser, LineSnapshot
-from sync.domain.services import ListLimits, reading_list
+from sync.domain.services import MANY_REFUSED, LinesRead, ListLimits, reading_list
 
 CONCURRENT_LINES = 4
+OF_ONE_PHONE = frozenset({Fault.CLOUDLINK_FORBIDDEN, Fault.CLOUDLINK_UNREADABLE, Fault.CLOUDLINK_LIST_TOO_LONG})
 LIMITS = ListLimits()
 """For each list, such as all people of an account."""
 
@@ -64,9 +73,13 @@ class CloudLink:
         return text_of(found.get("displayName")) or text_of(found.get("name")) or self._account.account_id
 
     async def users(self) -> list[CloudLinkUser]:
-        """All people in the account, from all pages."""
+        """All people in the account, from all pages.
+
+        Who joins or leaves meanwhile moves others to another page: who is read twice counts as read last.
+        """
         path = addresses.users(self._account.account_id)
-        return await self._collection(CloudLinkService.ADMIN, path, parse=parse_user)
+        found: list[CloudLinkUser] = await self._collection(CloudLinkService.ADMIN, path, parse=parse_user)
+        return list({user.user_id: user for user in found}.values())
 
     async def line(self, extension: str) -> LineSnapshot | None:
         """A phone and its calls as they are now; None when CloudLink does not know the extension."""
@@ -83,22 +96,32 @@ class CloudLink:
             unreadable = ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, field=error.field)
         raise unreadable
 
-    async def lines(self, extensions: Sequence[str]) -> list[LineSnapshot]:
-        """The phones CloudLink knows of these, in their order; at most four are requested concurrently."""
-        limit = asyncio.Semaphore(CONCURRENT_LINES)
+    async def lines(self, extensions: Sequence[str]) -> LinesRead:
+        """The phones CloudLink knows of these, in their order; at most four are requested concurrently.
 
-        async def one(extension: str) -> LineSnapshot | None:
+        What concerns one phone alone is not raised, unless it is so with all that were tried, and they are many.
+        """
+        limit = asyncio.Semaphore(CONCURRENT_LINES)
+        answered: dict[str, LineSnapshot | None] = {}
+        refused: dict[str, SyncError] = {}
+
+        async def one(extension: str) -> None:
             async with limit:
-                return await self.line(extension)
+                try:
+                    answered[extension] = await self.line(extension)
+                except SyncError as error:
+                    refused[extension] = error
+                    if not _is_of_one_phone(error) or (len(refused) >= MANY_REFUSED and not answered):
+                        raise
 
         tasks = [asyncio.ensure_future(one(extension)) for extension in extensions]
         try:
-            found = await asyncio.gather(*tasks)
+            await asyncio.gather(*tasks)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        return [line for line in found if line]
+        return LinesRead([line for extension in extensions if (line := answered.get(extension))], refused)
 
     async def subscribe(self, webhook_url: str) -> str:
         """Have events of calls and phones posted to ``webhook_url``; returns the subscription's id."""
@@ -113,7 +136,7 @@ class CloudLink:
             body["publicationFilter"] = self._tables.publication_filter
         url = self._url(CloudLinkService.NOTIFICATIONS, addresses.subscriptions())
         found = _fields(_body_of(await self._call("POST", url, body), CloudLinkService.NOTIFICATIONS))
-        subscription_id = text_of(found.get("subscriptionId"))
+        subscription_id = subscription_id_of(found)
         if not subscription_id:
             raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, field="subscriptionId")
         return subscription_id
@@ -121,8 +144,7 @@ class CloudLink:
     async def subscriptions(self) -> frozenset[str]:
         """The ids of the current subscriptions."""
         items = await self._collection(CloudLinkService.NOTIFICATIONS, addresses.subscriptions())
-        ids = (text_of(item.get("subscriptionId")) for item in items if isinstance(item, Mapping))
-        return frozenset(subscription_id for subscription_id in ids if subscription_id)
+        return frozenset(map(subscription_id_of, items)) - {""}
 
     async def unsubscribe(self, subscription_id: str) -> None:
         """End a subscription; to find it gone is success."""
@@ -195,6 +217,11 @@ def _body_of(response: CloudLinkResponse, service: CloudLinkService) -> Any:
         case 404 if service is CloudLinkService.ADMIN:
             raise CredentialsWrong(Fault.CLOUDLINK_ACCOUNT_UNKNOWN)
     raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, status=response.status)
+
+
+def _is_of_one_phone(error: SyncError) -> bool:
+    """Whether CloudLink answers, but not about this phone: it may not be read, or its answer is broken."""
+    return error.fault in OF_ONE_PHONE or error.context.get("status") == 500
 
 
 def _joined(url: str, link: str) -> str:

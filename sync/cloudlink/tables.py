@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from sync.domain.phone_events import OFFLINE, CallState
+from sync.domain.phone_events import BUSY, OFFLINE, CallState
 
 LARGEST_FILE = 100_000
 
@@ -96,8 +96,10 @@ class WireTables:
         return plain(event_type) in self.endpoint_events
 
     def endpoint_state(self, name: str) -> str:
-        """``name``, or ``OFFLINE`` when it is one of ``offline_states``."""
-        return OFFLINE if plain(name) in self.offline_states else name
+        """``name``, or ``OFFLINE`` when it is one of ``offline_states``, or ``BUSY`` when it is a call's."""
+        if plain(name) in self.offline_states:
+            return OFFLINE
+        return name if self.call_state(name) in (None, CallState.ENDED) else BUSY
 
 
 def load_tables(path: Path | None) -> WireTables:

@@ -7,19 +7,18 @@ An application that misbehaves can get the customer's whole account locked, so r
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 from uuid import uuid4
 
 import aiohttp
-import orjson
 import structlog
 from yarl import URL
 
 from core.clock import Clock, Sleep
-from core.http.client import TooLarge, cleaned, read_capped, retry_after, served_at
+from core.http.client import TooLarge, cleaned, json_of, read_capped, retry_after, served_at
 from core.version import VERSION
 from sync.domain.errors import Fault, ServiceUnavailable
 from sync.domain.model import Service
@@ -143,10 +142,8 @@ class Transport:
 def _decoded(body: bytes) -> Any:
     if not body.strip():
         return None
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        pass
+    with suppress(ValueError):
+        return json_of(body)
     raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE)
 
 

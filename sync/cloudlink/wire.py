@@ -49,7 +49,7 @@ def parse_notification(body: object, tables: WireTables) -> Notification:
     account_id = text_of(content.get("accountId")) or text_of(publisher.get("accountId"))
     return Notification(
         account_id=_required(account_id, "content.accountId"),
-        subscription_id=_required(text_of(subscription.get("subscriptionId")), "subscription.subscriptionId"),
+        subscription_id=_required(subscription_id_of(subscription), "subscription.subscriptionId"),
         correlation_id=text_of(notification.get("correlationId")),
         event=_event(envelope, content, tables),
     )
@@ -129,7 +129,7 @@ def _notified_at(envelope: Fields, content: Fields) -> int:
 
 def parse_user(item: object) -> CloudLinkUser | None:
     """One item of an account's users; None when it is not one. Its SIP password is dropped here."""
-    if not isinstance(item, Mapping) or not (user_id := text_of(item.get("userId"))):
+    if not isinstance(item, Mapping) or not (user_id := id_of(item.get("userId"))):
         return None
     address = _visible(item.get("email"), 320).replace(" ", "")
     name = _visible(item.get("displayName")) or _visible(item.get("name")) or address or user_id
@@ -173,25 +173,37 @@ def _call_id(item: Fields) -> str:
     return id_of(item.get("callId")) or id_of(item.get("id")) or id_of(_optional_object(own).get("href") or own)
 
 
+def subscription_id_of(item: object) -> str:
+    """The id of a subscription, which one public client reads from ``id``; empty without one."""
+    fields = _optional_object(item)
+    return id_of(fields.get("subscriptionId")) or id_of(fields.get("id"))
+
+
 def page_items(page: object) -> list[Any]:
     """The items of ``{"count": N, "_links": {...}, "_embedded": {"items": [...]}}``; raises ``Malformed``.
 
-    An empty collection may lack its items. An object with neither items nor a count of 0 is no collection:
-    read as an empty one, an account would seem to have lost all its people.
+    One public client reads a list as bare, or as ``{"items": [...]}``. An empty collection may lack its items. An
+    object with neither items nor a count of 0 is no collection: read as an empty one, an account would seem to have
+    lost all its people.
     """
+    if isinstance(page, list):
+        return page
     collection = _object(page, "collection")
     embedded = collection.get("_embedded")
-    items = _optional_object(embedded).get("items", [])
-    if not isinstance(items, list) or not (isinstance(embedded, Mapping) or collection.get("count") == 0):
+    is_empty = isinstance(embedded, Mapping) or collection.get("count") == 0
+    items = _optional_object(embedded).get("items", collection.get("items", [] if is_empty else None))
+    if not isinstance(items, list):
         raise Malformed("_embedded.items")
     return items
 
 
 def next_link(page: object) -> str:
-    """The link to the next page, empty on the last; a link is a string or ``{"href": ...}``.
+    """The link to the next page, empty on the last; a link is a string or ``{"href": ...}``. A bare list has none.
 
     Raises ``Malformed`` for a link that cannot be read: without it the list would seem to end here.
     """
+    if isinstance(page, list):
+        return ""
     link = _optional_object(_object(page, "collection").get("_links")).get("next")
     if isinstance(link, Mapping):
         link = link.get("href")
@@ -213,7 +225,8 @@ def text_of(value: object, limit: int = LONGEST_TEXT) -> str:
 
 def id_of(value: object) -> str:
     """An id: of a path its last segment."""
-    return text_of(text_of(value, 1000).rstrip("/").rpartition("/")[2])
+    _, slash, last = text_of(value, 1000).rstrip("/").rpartition("/")
+    return text_of(unquote(last) if slash else last)
 
 
 def _visible(value: object, limit: int = LONGEST_TEXT) -> str:

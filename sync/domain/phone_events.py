@@ -11,6 +11,9 @@ from enum import StrEnum
 OFFLINE = "offline"
 """The ``state_name`` of a phone that is not registered, whatever word CloudLink uses for it."""
 
+BUSY = "busy"
+"""The ``state_name`` of a phone that CloudLink says to be in the state of one of its calls."""
+
 
 class CallState(StrEnum):
     """``UNCHANGED`` is for words that are known and change nothing, such as ``queued``."""

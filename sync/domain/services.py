@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
 from sync.domain.changes import Outcome, Request
-from sync.domain.errors import Fault, ServiceUnavailable
+from sync.domain.errors import Fault, ServiceUnavailable, SyncError
 from sync.domain.model import CloudLinkAccount, TeamsApp
 from sync.domain.phone_events import CloudLinkUser, LineSnapshot
 from sync.domain.presence import Shown
@@ -22,6 +22,9 @@ MAX_CHANGES = 20
 MAX_READ = 650
 """People whose presence one request reads (Graph reference, presence: getPresencesByUserId)."""
 
+
+MANY_REFUSED = 10
+"""Of fewer phones of which CloudLink does not answer, the reason may be in each of them."""
 
 READABLE_AFTER = timedelta(seconds=30)
 """A presence that was accepted more recently may not be readable yet."""
@@ -63,6 +66,17 @@ class NewPassword:
     expires_on: date
 
 
+@dataclass(frozen=True, slots=True)
+class LinesRead:
+    """Phones as they were read. ``refused`` are those, by extension, of which CloudLink does not answer, and why.
+
+    What it does not know is in neither.
+    """
+
+    found: list[LineSnapshot]
+    refused: Mapping[str, SyncError] = field(default_factory=dict)
+
+
 class Phones(Protocol):
     """A CloudLink account. Every call raises ``SyncError``."""
 
@@ -74,8 +88,8 @@ class Phones(Protocol):
 
     async def users(self) -> list[CloudLinkUser]: ...
 
-    async def lines(self, extensions: Sequence[str]) -> list[LineSnapshot]:
-        """The phones at these extensions; those unknown to CloudLink are left out."""
+    async def lines(self, extensions: Sequence[str]) -> LinesRead:
+        """The phones at these extensions. What concerns one of them alone is not raised."""
         ...
 
     async def subscribe(self, webhook_url: str) -> str: ...

@@ -15,7 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import Context as Variables
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
@@ -50,6 +50,9 @@ TICKS = 4
 
 TURN = 1.0
 """Seconds for which a job sends what other processes store meanwhile: then another's has its turn."""
+
+TAKEN_OVER_FROM = timedelta(seconds=3)
+"""After so long another process may have taken this one for dead, and have sent something newer."""
 
 CLOSING_SECONDS = 5.0
 
@@ -243,7 +246,7 @@ class Flow:
         return done
 
     def _fail(self, batches: Mapping[str, Batch], error: Exception) -> None:
-        """Nothing was stored: who was being sent is still due, and is sent again."""
+        """Nothing was stored: who was being sent is still due, and is sent again. The job fails once it is idle."""
         for key, batch in batches.items():
             lane = self._lanes[key]
             if batch.returned:
@@ -251,7 +254,7 @@ class Flow:
             lane.is_in_tick = False
             lane.sending -= batch.answered
             batch.fail(error)
-            lane.end_pushes(error)
+            lane.error = error if lane.pushes else None
             self._settle(key)
 
     def _follow(self, batches: Mapping[str, Batch], work: Mapping[str, Work], done: Ticked) -> None:
@@ -293,7 +296,7 @@ class Flow:
     async def _send(self, key: str, this: Round) -> None:
         lane = self._lanes[key]
         try:
-            returned = await self._sender.send(key, this)
+            returned = await self._sender.send(key, this) if await self._may_still_send(key, this) else None
         except BaseException:
             lane.sending.difference_update(this.person_ids)
             raise
@@ -305,6 +308,13 @@ class Flow:
         else:
             lane.sending.difference_update(this.person_ids)
             lane.is_asked = True
+
+    async def _may_still_send(self, key: str, this: Round) -> bool:
+        """Whether the job is this process's still: it may have hung since the round was chosen."""
+        is_late = this.selected_at and self._context.clock() - this.selected_at > TAKEN_OVER_FROM
+        if not self._shared or not is_late:
+            return True
+        return key in await self._context.database.transact(partial(self._shared.held, job=PUSH, keys=[key]))
 
     def _has_turn(self, lane: Lane) -> bool:
         """Whether the job goes on: who became due in another process is sent by it: the next costs more."""

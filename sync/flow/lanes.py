@@ -43,7 +43,8 @@ class Polled:
 class Lane:
     """An integration's: what waits for a tick, the people whose outcome is not known yet, and what runs for it.
 
-    ``pushes`` are the jobs that wait until it is idle; until ``turn_ends``, of the loop, they look for more.
+    ``pushes`` are the jobs that wait until it is idle; until ``turn_ends``, of the loop, they look for more. They
+    fail then if there was an ``error``.
     """
 
     events: list[Events] = field(default_factory=list)
@@ -54,6 +55,7 @@ class Lane:
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     pushes: list[asyncio.Future[None]] = field(default_factory=list)
     turn_ends: float = 0.0
+    error: Exception | None = None
     tenant: str = ""
     is_in_tick: bool = False
 
@@ -66,11 +68,12 @@ class Lane:
         """Whether nobody is due, as far as is known, and everything that was sent has been answered and stored."""
         return not (self.returned or self.is_asked or self.tasks or self.is_in_tick)
 
-    def end_pushes(self, error: Exception | None = None) -> None:
+    def end_pushes(self) -> None:
         for push in self.pushes:
             if not push.done():
-                push.set_exception(error) if error else push.set_result(None)
+                push.set_exception(self.error) if self.error else push.set_result(None)
         self.pushes.clear()
+        self.error = None
 
 
 class Shares:

@@ -13,7 +13,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sync.domain.phone_events import OFFLINE, CallEvent, CallSnapshot, CallState, EndpointEvent, Event, LineSnapshot
+from sync.domain.phone_events import (
+    BUSY,
+    OFFLINE,
+    CallEvent,
+    CallSnapshot,
+    CallState,
+    EndpointEvent,
+    Event,
+    LineSnapshot,
+)
 from sync.domain.presence import LineState
 
 SETTLING = timedelta(seconds=5)
@@ -32,7 +41,7 @@ TALKING = frozenset({CallState.CONNECTED, CallState.HELD, CallState.CONFERENCED}
 MAX_CALLS = 50
 """Calls of one phone at the same time: events come from outside, and every call is read with each event."""
 
-PHONE_STATES = frozenset({"idle", "busy", OFFLINE})
+PHONE_STATES = frozenset({"idle", BUSY, OFFLINE})
 CALLING = frozenset({CallState.ORIGINATED, CallState.RINGING})
 
 

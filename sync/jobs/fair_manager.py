@@ -10,6 +10,7 @@ from procrastinate.exceptions import UniqueViolation
 from procrastinate.jobs import Job, Notification, Status
 from procrastinate.manager import JobManager, NotificationCallback
 
+from sync.jobs.postgres_connector import despite_outages
 from sync.jobs.runs import SHARE
 from sync.jobs.worker_locks import WorkerLocks
 
@@ -21,6 +22,8 @@ SLOTS: Final[Mapping[str, int]] = {URGENT: 64, ORDINARY: 16}
 """Jobs that one process runs at the same time in each lane: no other job holds up a change for Teams."""
 SEARCH_PACE: Final = 0.03
 """Seconds between two searches: what becomes due or free meanwhile is started together."""
+LISTEN_AGAIN: Final = 1.0
+"""Seconds until the database is listened to again when it did not answer."""
 RESERVED: Final = 4
 """The last slots of a lane are for tenants that have none: a few that take their share leave room for others."""
 
@@ -75,7 +78,8 @@ class FairJobManager(JobManager):
 
     It has a worker's lock as long as the worker is registered. Jobs are started several at a time, and those that
     end together are deleted together. What is known of jobs that were not started says when to search again: then
-    nothing is searched for in vain, and no timer is late.
+    nothing is searched for in vain, and no timer is late. A database that does not answer for a while does not end
+    the worker, which would end what it runs.
     """
 
     def __init__(self, connector: BaseConnector, locks: WorkerLocks) -> None:
@@ -103,6 +107,10 @@ class FairJobManager(JobManager):
     async def unregister_worker(self, worker_id: int) -> None:
         self._locks.release(worker_id)
         await super().unregister_worker(worker_id)
+
+    async def update_heartbeat(self, worker_id: int) -> None:
+        with despite_outages():
+            await super().update_heartbeat(worker_id)
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
         if not self._started:
@@ -143,17 +151,22 @@ class FairJobManager(JobManager):
         ]
         free = [room[lane] for lane in lanes]
         try:
-            return await self.connector.execute_query_all_async(
-                query=FETCH, lanes=lanes, room=free, full=full, worker_id=worker_id
-            )
+            with despite_outages():
+                return await self.connector.execute_query_all_async(
+                    query=FETCH, lanes=lanes, room=free, full=full, worker_id=worker_id
+                )
         except UniqueViolation:  # another process has just started one with the same lock
             self._notifications += 1
-            return [_NONE]
+        return [_NONE]
 
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
-        """Delete the job; what waited for its lock or its tenant's share starts without waiting for a poll."""
+        """Delete the job; what waited for its lock or its tenant's share starts without waiting for a poll.
+
+        One that was cancelled, is unknown here or could not be queued again is kept: it is taken over.
+        """
         try:
-            await self._delete(job)
+            if status is Status.SUCCEEDED:
+                await self._delete(job)
         finally:
             name = (job.worker_id, job.queue)
             self._in_use[name] -= 1
@@ -198,7 +211,10 @@ class FairJobManager(JobManager):
 
         self._listeners.add(on_notification)
         try:
-            await super().listen_for_jobs(on_notification=notify)
+            while True:
+                with despite_outages():
+                    await super().listen_for_jobs(on_notification=notify)
+                await asyncio.sleep(LISTEN_AGAIN)
         finally:
             self._listeners.discard(on_notification)
 

@@ -14,7 +14,6 @@ import structlog
 from procrastinate import App, JobContext
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import DeleteJobCondition
-from psycopg import Error as PostgresError
 
 from core.logging import describe_error
 from core.shutdown import SHUTDOWN_SECONDS, ShutdownDeadline
@@ -33,7 +32,7 @@ STALLED_AFTER = 7.0
 RESCUE_INTERVAL = 0.75
 """Seconds between two searches for abandoned jobs: those that both find are taken over."""
 RESTART_DELAY = 1.0
-"""Seconds until a worker that lost its database starts again."""
+"""Seconds until a worker that ended is followed by another."""
 
 CANCEL_AGAIN = 5.0
 """Seconds until what does not end is cancelled again: Python 3.11's ``wait_for`` may lose a cancellation."""
@@ -126,20 +125,20 @@ class PostgresJobs:
         self._queue.hand_over(transaction, job, owners)
 
     async def _drain(self) -> None:
-        """Start no more jobs; let running ones finish until the deadline, then queue them again."""
+        """Start no more jobs; let running ones finish until the deadline, then leave them to other workers."""
         self._closing = True
-        for task in self._tasks:
+        worker, others = self._tasks[:1], self._tasks[1:]
+        for task in worker:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._deadline.left)
-        for job in self._running.values():
-            job.cancel()
+            await asyncio.wait(worker, timeout=self._deadline.left)
+        for task in (*self._running.values(), *others):
+            task.cancel()
         while self._tasks and (await asyncio.wait(self._tasks, timeout=CANCEL_AGAIN))[1]:
             for task in self._tasks:
                 task.cancel()
 
     async def _work(self) -> None:
-        """Run jobs until the end: a worker ends when its database goes away, so start another.
+        """Run jobs until the end: a worker ends that others took for dead and forgot, so start another.
 
         Cancelled while its database is away, procrastinate's worker raises the database's error instead.
         """
@@ -167,9 +166,6 @@ class PostgresJobs:
         try:
             with job_run(job, self._metrics):
                 await self._functions[job](key)
-        except asyncio.CancelledError:
-            await self._queue.enqueue(name)
-            raise
         except Exception as error:
             record_failure(self._metrics, job, key, error)
             again = self._clock() + retry_delay(failures + 1, self._random)
@@ -180,15 +176,20 @@ class PostgresJobs:
                 del self._ids[name]
 
     async def _rescue(self) -> None:
-        """Take over, until the end, jobs whose worker died or that ended here without the database knowing."""
-        while not self._closing:
+        """Take over, until the end, jobs whose worker died or that ended here without being done.
+
+        Procrastinate's worker sends no heartbeat any more while it waits for its last jobs.
+        """
+        while True:
             await asyncio.sleep(RESCUE_INTERVAL)
             try:
                 await self._locks.keep()
+                for worker_id in list(self._locks.worker_ids):
+                    await self._manager.update_heartbeat(worker_id)
                 for job in await self._abandoned():
                     await self._queue.requeue(job)
                     await self._manager.search_again()
-            except (ConnectorException, PostgresError) as error:
+            except Exception as error:
                 log.warning("rescue_postponed", error=describe_error(error))
 
     async def _abandoned(self) -> list[StartedJob]:
@@ -202,4 +203,5 @@ class PostgresJobs:
         return [lost[job_id] for job_id in confirmed]
 
     def _is_lost(self, job: StartedJob) -> bool:
-        return job.is_abandoned or (job.worker_id in self._locks.worker_ids and job.id not in self._running)
+        has_ended = job.worker_id in self._locks.worker_ids and job.id not in self._running
+        return (job.is_abandoned or has_ended) and job.name[0] in self._functions

@@ -1,6 +1,7 @@
 """The queue's connections: nothing is asked of them before a statement, which is sent again if its one is lost."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, LiteralString, TypeVar
 
 from procrastinate import PsycopgConnector
@@ -51,6 +52,16 @@ class RetryingConnector(PsycopgConnector):
                 raise
             await self.pool.check()
             return await execute(query, **arguments)
+
+
+@contextmanager
+def despite_outages() -> Iterator[None]:
+    """Go on after the block though the database does not answer: soon it may."""
+    try:
+        yield
+    except ConnectorException as error:
+        if not isinstance(error.__cause__, OperationalError):
+            raise
 
 
 def _pool(**options: Any) -> AsyncConnectionPool:

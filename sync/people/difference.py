@@ -20,8 +20,8 @@ class Difference:
     """``wanted`` is what the reading says of each CloudLink user.
 
     ``changed`` are users who are new, differ or are gone; ``former`` those for whom Teams shows something that is
-    another's now, with these. ``listed`` and ``matched`` people were stored before; the ``lost``, by id, no longer
-    match; ``has_new`` says whether people are newly matched.
+    another's now, with these. ``listed`` and ``matched`` people were stored before, so many of them with an address
+    and an extension; the ``lost``, by id, no longer match; ``has_new`` says whether people are newly matched.
     """
 
     wanted: Mapping[str, Directory]
@@ -30,12 +30,17 @@ class Difference:
     lost: list[str] = field(default_factory=list)
     listed: int = 0
     matched: int = 0
+    with_address: int = 0
+    with_extension: int = 0
     has_new: bool = False
 
-    def losses(self) -> tuple[Loss, Loss]:
+    def losses(self) -> tuple[Loss, ...]:
         """How many there were before and are now: CloudLink's users, and those matched in Teams."""
+        rows = self.wanted.values()
         return (
-            Loss(Service.CLOUDLINK, self.listed, len(self.wanted)),
+            Loss(Service.CLOUDLINK, self.listed, len(rows)),
+            Loss(Service.CLOUDLINK, self.with_address, sum(1 for row in rows if row[1]), "address"),
+            Loss(Service.CLOUDLINK, self.with_extension, sum(1 for row in rows if row[2]), "extension"),
             Loss(Service.ENTRA, self.matched, self.matched_now),
         )
 
@@ -81,6 +86,8 @@ async def difference(database: Database, integration_id: str, wanted: Mapping[st
             now = wanted.get(user_id, GONE_FROM_CLOUDLINK)
             found.listed += not stored[6]
             found.matched += stored[4] is not None
+            found.with_address += bool(stored[1]) and not stored[6]
+            found.with_extension += bool(stored[2]) and not stored[6]
             if now != stored:
                 found.changed.append(user_id)
                 before.update(filter(None, [stored[4]]))

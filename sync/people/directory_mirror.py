@@ -24,7 +24,8 @@ from sync.domain.errors import Fault, ServiceUnavailable, reading_users
 from sync.domain.services import Directory, DirectoryPage, UserChange
 from sync.people.delta_pages import read_pages
 
-LINK_UNKNOWN = frozenset({400, 404, 410})
+GONE = 410
+LINK_UNKNOWN = frozenset({400, 404, GONE})
 WHOLE_AFTER = timedelta(days=7)
 """Graph keeps a link for so long; after it the directory is read whole again, whatever went wrong before."""
 
@@ -81,7 +82,7 @@ class DirectoryMirror:
             try:
                 state = await self._read(service, integration, link)
             except ServiceUnavailable as error:
-                if not link or error.context.get("status") not in LINK_UNKNOWN:
+                if error.context.get("status") not in (LINK_UNKNOWN if link else {GONE}):
                     raise
                 log.info("directory_read_whole", integration=integration.id, status=error.context["status"])
                 state = await self._read(service, integration, "")

@@ -1,8 +1,9 @@
 """Detects that a directory was suddenly read half or empty: believed only when a second reading agrees."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -22,11 +23,15 @@ FEW = 6
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """``before`` people became ``after``, in the list of ``service``."""
+    """``before`` people became ``after`` in the list of ``service``: all, or those who have what was ``lost``.
+
+    That is ``extension`` or ``address``, without which nobody is shown.
+    """
 
     service: Service
     before: int
     after: int
+    lost: str = ""
 
 
 def find(losses: Iterable[Loss]) -> Loss | None:
@@ -35,22 +40,26 @@ def find(losses: Iterable[Loss]) -> Loss | None:
 
 
 def _is_sudden(loss: Loss) -> bool:
+    """One person's extension is taken away as a matter of course."""
+    least = 2 if loss.lost else 1
     if loss.before < FEW:
-        return loss.before > 0 and loss.after == 0
+        return loss.before >= least and loss.after == 0
     return loss.after * 2 <= loss.before
 
 
 async def is_believed(session: AsyncSession, integration_id: str, loss: Loss | None, now: datetime) -> bool:
     """Whether a reading may be stored: without a loss, or with one that an earlier reading had too.
 
-    A loss opens a problem at the first reading; the second closes it, and its facts say how it ended.
+    A loss opens a problem at the first reading; the second closes it, and its facts say how it ended. Another loss
+    than the one before takes its place.
     """
     opened = [row for row in await problems.list_open(session, integration_id) if row.service == LISTS]
     if loss is None:
         await problems.close_open(session, integration_id, [LISTS], now)
         return True
-    facts = {"people": loss.before - loss.after, "before": loss.before, "side": loss.service.value}
-    earlier = next((row for row in opened if row.facts.get("side") == loss.service), None)
+    subject = _subject_of({"side": loss.service.value, "lost": loss.lost})
+    facts = {"people": loss.before - loss.after, "before": loss.before, **subject}
+    earlier = next((row for row in opened if _subject_of(row.facts) == subject), None)
     if earlier is None:
         await problems.close_open(session, integration_id, [LISTS], now)
     if earlier is None or now < earlier.since + CONFIRM_AFTER:
@@ -61,3 +70,8 @@ async def is_believed(session: AsyncSession, integration_id: str, loss: Loss | N
     log.warning("list_shrunk_believed", integration=integration_id, **facts)
     await problems.close_open(session, integration_id, [LISTS], now)
     return True
+
+
+def _subject_of(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Whose list it is, and what people have no more there, of the facts of a problem."""
+    return {name: facts[name] for name in ("side", "lost") if facts.get(name)}

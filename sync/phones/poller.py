@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from zlib import crc32
 
+import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.queries import integrations, polls
@@ -25,7 +26,7 @@ from sync.domain.context import Context
 from sync.domain.errors import SyncError
 from sync.domain.jobs import POLL_CHUNK, POLL_NOW, PUSH
 from sync.domain.model import Service
-from sync.domain.phone_events import LineSnapshot
+from sync.domain.services import MANY_REFUSED, LinesRead, Phones
 from sync.flow.flow import Flow
 from sync.flow.line_state import unknown_phone
 from sync.phones import missed_alert
@@ -47,6 +48,8 @@ ASKED, ASK_SECONDS = 4, 5.0
 
 SAMPLES = 12
 """A sample contains one share in ``SAMPLES`` of the people who are not on the phone."""
+
+log = structlog.get_logger()
 
 
 def pause_between_chunks(enabled: int) -> timedelta:
@@ -89,11 +92,12 @@ class Poller:
         if integration is None or not integration.enabled:
             return
         try:
-            await self._read(integration, extensions)
+            refused = (await self._read(integration, extensions)).refused
         except SyncError as error:
             await health.record_failure(self._database, integration, error, self._clock(), Service.CLOUDLINK)
             return
-        async with self._database.session() as session:
+        async with self._database.writing() as session:
+            await endpoints.leave_to_rounds(session, integration_id, refused)
             next_at = await endpoints.next_poll(session, integration_id)
             pause = await self._pause(session, integration)
         if next_at:
@@ -157,10 +161,12 @@ class Poller:
             return None
         try:
             async with asyncio.timeout(ASK_SECONDS):
-                snapshots = await self._read(integration, extensions)
+                read = await self._read(integration, extensions)
         except (SyncError, TimeoutError):
             return False
-        named = {each.user_id for each in snapshots} - {""}
+        if read.refused:
+            return False
+        named = {each.user_id for each in read.found} - {""}
         async with self._database.session() as session:
             known = await people.by_cloudlink_user(session, integration_id, named)
         return True if len(known) == len(named) else None
@@ -197,14 +203,30 @@ class Poller:
         this, last = (int(at.timestamp() / each) for at in (now, polled_at or now))
         return {turn % SAMPLES for turn in range(max(last + 1, this - SAMPLES + 1), this + 1)} | {this % SAMPLES}
 
-    async def _read(self, integration: Integration, extensions: Sequence[str]) -> Sequence[LineSnapshot]:
+    async def _read(self, integration: Integration, extensions: Sequence[str]) -> LinesRead:
+        """Read and store these phones; those of which CloudLink does not answer stay as they are.
+
+        Raises ``SyncError``, also when CloudLink answers of no phone.
+        """
         phones = self._clients.phones(self._credentials.account(integration))
         asked_at = self._clock()
-        snapshots = await phones.lines(extensions)
-        found = {snapshot.extension for snapshot in snapshots}
-        missing = [unknown_phone(extension) for extension in extensions if extension not in found]
-        await self._flow.apply_snapshots(integration.id, [*snapshots, *missing], asked_at)
-        return snapshots
+        read = await phones.lines(extensions)
+        if read.refused:
+            error = next(iter(read.refused.values()))
+            if len(read.refused) == len(extensions) and not await self._answers(phones, integration, extensions):
+                raise error
+            log.info("phones_unread", integration=integration.id, count=len(read.refused), fault=error.fault.value)
+        known = {snapshot.extension for snapshot in read.found} | read.refused.keys()
+        missing = [unknown_phone(extension) for extension in extensions if extension not in known]
+        await self._flow.apply_snapshots(integration.id, [*read.found, *missing], asked_at)
+        return read
+
+    async def _answers(self, phones: Phones, integration: Integration, but: Sequence[str]) -> bool:
+        """Whether CloudLink answers of another phone. Raises ``SyncError``."""
+        async with self._database.session() as session:
+            everyone = await people.extensions_to_poll(session, integration.id)
+        others = [extension for extension in everyone if extension not in but][:MANY_REFUSED]
+        return len((await phones.lines(others)).refused) < len(others)
 
     async def _postpone(self, integration: Integration, chunk: PollChunk, error: SyncError) -> None:
         """The schedule continues the round once the backoff is over, with the phones that did not fail."""

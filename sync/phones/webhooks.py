@@ -5,20 +5,18 @@ or subscription, gets a 404.
 """
 
 import asyncio
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-import orjson
 import structlog
 from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.coalescing import BatchLoader
 from core.correlation import caused, current_cause
-from core.http.client import TooLarge, read_capped
+from core.http.client import TooLarge, json_of, read_capped
 from core.limited_log import LimitedLog
 from core.logging import describe_error
 from core.rates import Buckets, Rate
@@ -65,7 +63,9 @@ STATUS = {
 }
 
 
-LOST = (WebhookResult.NOT_STORED, WebhookResult.TOO_SLOW, WebhookResult.TOO_OFTEN)
+LOST = frozenset(
+    {WebhookResult.NOT_STORED, WebhookResult.TOO_LARGE, WebhookResult.TOO_SLOW, WebhookResult.TOO_OFTEN}
+)
 """An event came and is not stored: it is not certain that CloudLink sends it again."""
 
 
@@ -190,19 +190,17 @@ class Webhooks:
 
 
 def _is_ours(integration: Subscribed, notification: Notification) -> bool:
-    account = integration.account_id.strip().casefold()
-    return (
-        notification.account_id.casefold() == account
-        and bool(integration.subscription_id)
-        and notification.subscription_id == integration.subscription_id
-    )
+    """By the ids of account and subscription, without regard to case."""
+    ours = integration.account_id.strip(), integration.subscription_id
+    named = notification.account_id, notification.subscription_id
+    return bool(integration.subscription_id) and [*map(str.casefold, ours)] == [*map(str.casefold, named)]
 
 
 def _decoded(body: bytes) -> list[Any]:
-    """The items of JSON in UTF-8, UTF-16 or UTF-32, with or without a byte order mark; none if it is unreadable."""
+    """The items of a body; none if it is unreadable."""
     try:
-        found = orjson.loads(body.decode(json.detect_encoding(body)))
-    except (UnicodeDecodeError, orjson.JSONDecodeError):
+        found = json_of(body)
+    except ValueError:
         return []
     return found if isinstance(found, list) else [found]
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from storage.queries import clock, integrations, rotations, updates
 from storage.queries.health import problems
-from storage.queries.people import effects, people
+from storage.queries.people import effects, endpoints, people
 from storage.tables.integrations import Integration
 from storage.tables.problems import Problem
 from sync.credentials.rotation_store import needs_automatic_rotation
@@ -21,6 +21,7 @@ from sync.domain.jobs import (
     MATCH,
     POLL,
     POLL_CHUNK,
+    POLL_NOW,
     POLL_SAMPLE,
     PROBE,
     PUSH,
@@ -126,11 +127,17 @@ class Scheduler:
             opened = await problems.open_by_integration(session)
             next_push = await people.next_due_by_integration(session, now)
             last_reads = await effects.last_reads(session, now - READABLE_AFTER)
+            in_doubt = await endpoints.integrations_to_poll_now(session, now)
         polled, matched = await self._jobs.queued(POLL_CHUNK), await self._jobs.queued(MATCH)
         planned = {POLL: polled, POLL_SAMPLE: polled, MATCH: matched}
+        if in_doubt:
+            in_doubt -= await self._jobs.queued(POLL_NOW)
         for row in rows:
-            jobs = self.due(row, opened.get(row.id, []), next_push.get(row.id), now)
+            here = opened.get(row.id, [])
+            jobs = self.due(row, here, next_push.get(row.id), now)
             due += [(job, row.id) for job in jobs if row.id not in planned.get(job, ())]
+            if row.id in in_doubt and row.enabled and self._may_call(here, [Service.CLOUDLINK], now):
+                due.append((POLL_NOW, row.id))
         due += [
             (READ_BACK, key)
             for key in due_read_backs(last_reads, opened, self._every.read_back, self._every.read_back_refused, now)

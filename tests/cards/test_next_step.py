@@ -231,6 +231,15 @@ def test_a_reminder_names_what_it_is_about(cards: Mapping[str, Card]) -> None:
 
 def test_people_who_were_removed_are_counted_and_their_list_is_named(cards: Mapping[str, Card]) -> None:
     assert "12 of 15 people are missing in Mitel CloudLink." in words(cards["notice_clear_lists"])
+    assert "12 of 15 people have no e-mail address in Mitel CloudLink any more." in words(
+        cards["notice_clear_lists_address"]
+    )
+
+
+def test_people_without_extension_are_not_said_to_be_missing(cards: Mapping[str, Card]) -> None:
+    said = words(cards["notice_lists_extension"])
+    assert "12 of 15 people have no extension in Mitel CloudLink any more." in said
+    assert TEXTS("notice.problem.lists.lost.remedy", side="Mitel CloudLink") in said
 
 
 def test_a_list_that_cannot_be_read_has_one_time(cards: Mapping[str, Card]) -> None:

@@ -164,6 +164,7 @@ class Day:
         self._right_looks = 0
         self._expected: dict[str, str | None] = {}
         self._right_at: dict[str, float] = {}
+        self._waiting: set[str] = set()
 
     def live(self) -> None:
         time = self.world.time
@@ -341,7 +342,10 @@ class Day:
         return longest * float(size) ** 3
 
     def _set_clock(self, seconds: float) -> None:
+        """Whom Graph refuses when the clock is set ahead waits by it: for as long as it seems to refuse them."""
         self.world.note(f"CLOCK SET by {seconds:.1f} s")
+        if seconds > 0:
+            self._waiting |= set(filter(self.graph.is_refused, self.graph.users))
         self.world.clock_error += timedelta(seconds=seconds)
 
     def _sleep(self, seconds: float) -> None:
@@ -409,6 +413,7 @@ class Day:
             for teams_id in self.graph.users
             if (shown := self._shown(teams_id, texts)) != (wanted := (expected[teams_id], texts.get(teams_id, "")))
             and not self._is_out_of_sight(teams_id)
+            and not (teams_id in self._waiting and shown[0] is None)
         }
 
     def _shown(self, teams_id: str, texts: Mapping[str, str]) -> tuple[str | None, str]:

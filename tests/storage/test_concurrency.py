@@ -9,15 +9,19 @@ from sqlmodel import SQLModel, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import Database
+from storage.flow import queries
 from storage.queries import integrations, monitors
 from storage.queries.chat import conversations, drafts
 from storage.queries.health import alerts, problems
+from storage.queries.people import effects
 from storage.tables.conversations import Conversation, Draft
 from storage.tables.integrations import Integration
 from storage.tables.notices import AlertChannel, AlertPreference
 from storage.tables.problems import Problem
 from storage.tables.rotations import Monitor, MonitorTask, Rotation
+from storage.transaction import Transaction
 from tests.support.clocks import NOON
+from tests.support.eventually import eventually
 from tests.support.storage.stores import empty_store, integration, stored
 
 AT_ONCE = 8
@@ -133,6 +137,53 @@ async def test_a_shared_quota_is_locked_in_one_order_whichever_is_asked_first(tm
 
         for _ in range(5):
             await at_once(database, lock)
+
+
+async def test_what_is_counted_for_several_integrations_waits_for_none_that_is_locked(tmp_path: Path) -> None:
+    """Else it would hold up the ticks of all the others meanwhile."""
+    counts = {("i0", 0, 0): 1, ("i1", 0, 0): 1}
+    async with empty_store(tmp_path) as database:
+        await stored(database, *(integration(id=f"i{number}") for number in range(2)))
+        if database.is_sqlite:
+            return
+
+        async def count() -> None:
+            async with asyncio.timeout(30), database.writing() as session:
+                await effects.add_delays(session, counts)
+
+        def count_during_a_tick(transaction: Transaction) -> None:
+            queries.lock_integrations(transaction, ["i1"])
+            asyncio.run_coroutine_threadsafe(count(), loop).result()
+
+        loop = asyncio.get_running_loop()
+        await database.transact(count_during_a_tick)
+        async with database.writing() as session:
+            await integrations.get_for_update(session, "i1")
+            await count()
+
+
+async def test_a_start_locks_integrations_in_the_order_in_which_others_lock_several(tmp_path: Path) -> None:
+    """In another order it would end with a deadlock, whatever the order in which they were added."""
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration(id="i1"))
+        await stored(database, integration(id="i0"))
+        if database.is_sqlite:
+            return
+
+        async def mark() -> None:
+            async with database.writing() as session:
+                await integrations.mark_gap(session, NOON)
+
+        async def is_waiting() -> bool:
+            found = await database.transact(lambda it: it.rows("SELECT 1 FROM pg_locks WHERE NOT granted"))
+            return bool(found)
+
+        async with asyncio.timeout(60), database.writing() as session:
+            await integrations.get_for_update(session, "i0")
+            marking = asyncio.create_task(mark())
+            await eventually(is_waiting)
+            await integrations.get_for_update(session, "i1")
+        await marking
 
 
 async def test_a_removed_integration_shares_no_quota(tmp_path: Path) -> None:

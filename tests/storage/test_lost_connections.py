@@ -1,14 +1,20 @@
 """Connections that a server closes while they wait in a pool: nobody who uses one next meets an error."""
 
+import asyncio
+import os
+import socket
+import threading
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
-from storage.database import Database, open_database
+from storage.database import Database, database_url, open_database
 from storage.transaction import Transaction
+from tests.support.storage.db_proxy import proxy_to
 from tests.support.storage.postgres import end_connections, fresh_database
 
 
@@ -82,3 +88,78 @@ async def test_another_transaction_on_the_same_connection_is_one_too(url: str) -
         await connection.execute(text("INSERT INTO used VALUES ('second')"))
         await connection.rollback()
         assert await rows(database) == {"first": 1}
+
+
+@pytest.mark.parametrize("uses", [0, 1])
+async def test_a_tick_says_as_a_session_does_that_the_database_does_not_answer(url: str, uses: int) -> None:
+    """Also when its connection is the first."""
+    async with proxy_to(url) as db_proxy, open_database(db_proxy.url) as database:
+        for _ in range(uses):
+            await use(database)
+        await db_proxy.cut()
+        with pytest.raises(OperationalError):
+            await database.transact(lambda transaction: transaction.rows("SELECT 1"))
+        db_proxy.restore()
+        await use(database)
+
+
+LOCK = "SELECT who FROM used FOR UPDATE"
+
+
+async def hang_in_a_session(database: Database, locked: threading.Event, released: threading.Event) -> None:
+    async with database.writing() as session:
+        await session.exec(text(LOCK))  # type: ignore[call-overload]
+        locked.set()
+        await asyncio.to_thread(released.wait)
+
+
+async def hang_in_a_tick(database: Database, locked: threading.Event, released: threading.Event) -> None:
+    def hang(transaction: Transaction) -> None:
+        transaction.rows(LOCK)
+        locked.set()
+        released.wait()
+
+    await database.transact(hang)
+
+
+@pytest.mark.parametrize("hang", [hang_in_a_session, hang_in_a_tick])
+async def test_what_a_process_has_locked_that_hangs_or_whose_machine_is_gone_is_soon_free(
+    url: str, hang: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.postgres_connections.IDLE_SECONDS", 1)
+    locked, released = threading.Event(), threading.Event()
+    async with open_database(url) as database, open_database(url) as another:
+        await use(database)
+        hanging = asyncio.create_task(hang(database, locked, released))
+        await asyncio.to_thread(locked.wait)
+        try:
+            async with asyncio.timeout(30):
+                await another.transact(lambda transaction: transaction.rows(LOCK))
+        finally:
+            released.set()
+        with pytest.raises(DBAPIError):
+            await hanging
+
+
+def patience(connection: Any) -> tuple[int, int]:
+    """Milliseconds until TCP gives up a silent machine: one that does not confirm what it was sent, and another."""
+    names = (socket.TCP_USER_TIMEOUT, socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+    with socket.socket(fileno=os.dup(connection.fileno())) as opened:
+        unconfirmed, idle, interval, count = (opened.getsockopt(socket.IPPROTO_TCP, name) for name in names)
+    return unconfirmed, 1000 * (idle + interval * count)
+
+
+async def test_a_database_whose_machine_is_silent_is_given_up_within_seconds(url: str) -> None:
+    """By sessions, ticks and the queue, for which it is the address."""
+    async with proxy_to(url) as db_proxy, open_database(db_proxy.url) as database:
+        async with database.session() as session:
+            connection = await (await session.connection()).get_raw_connection()
+            found = [patience(connection.driver_connection)]
+        found.append(await database.transact(lambda it: patience(it._connection.driver_connection)))
+        async with await psycopg.AsyncConnection.connect(database.conninfo) as opened:
+            found.append(patience(opened))
+    assert found == [(10_000, 10_000)] * 3
+
+
+def test_what_an_address_says_of_its_connections_takes_precedence() -> None:
+    assert database_url("postgresql://host/name?tcp_user_timeout=500").query["tcp_user_timeout"] == "500"

@@ -28,7 +28,8 @@ def own_problem(texts: Texts, service: str, facts: Mapping[str, Any], since: str
     ``last`` is when the list that it is about was read last, as ``last_read`` says it.
     """
     what = what_is_wrong(texts, service, facts, last)
-    remedy = texts(f"notice.problem.{service}.remedy", side=_side(texts, facts))
+    part = ".lost" if facts.get("lost") else ""
+    remedy = texts(f"notice.problem.{service}{part}.remedy", side=_side(texts, facts))
     return note("warning", "⚠️", what, remedy, since)
 
 
@@ -38,7 +39,10 @@ def what_is_wrong(texts: Texts, service: str, facts: Mapping[str, Any], last: st
     before = texts.number(int(facts.get("before", 0)))
     side = _side(texts, facts)
     names = capped(str(facts.get("names", "")), 140)
-    return texts.plural(f"notice.problem.{service}.what", count, before=before, side=side, names=names, last=last)
+    part = f".{facts['lost']}" if facts.get("lost") else ""
+    return texts.plural(
+        f"notice.problem.{service}{part}.what", count, before=before, side=side, names=names, last=last
+    )
 
 
 def _side(texts: Texts, facts: Mapping[str, Any]) -> str:

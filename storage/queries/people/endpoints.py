@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from sqlalchemy import func
+from sqlalchemy import func, update
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -38,10 +38,23 @@ async def to_poll_now(session: AsyncSession, integration_id: str, now: datetime,
     return list((await session.exec(query)).all())
 
 
+async def integrations_to_poll_now(session: AsyncSession, now: datetime) -> set[str]:
+    """The integrations with an endpoint that is to be read out of turn by now."""
+    query = select(Endpoint.integration_id).where(col(Endpoint.poll_at) <= now).distinct()
+    return set((await session.exec(query)).all())
+
+
 async def next_poll(session: AsyncSession, integration_id: str) -> datetime | None:
     """When an endpoint is to be read out of turn next."""
     query = select(func.min(Endpoint.poll_at)).where(Endpoint.integration_id == integration_id)
     return (await session.exec(query)).one()
+
+
+async def leave_to_rounds(session: AsyncSession, integration_id: str, extensions: Collection[str]) -> None:
+    """These extensions are no longer to be read out of turn."""
+    if extensions:
+        here = (col(Endpoint.integration_id) == integration_id, col(Endpoint.extension).in_(extensions))
+        await session.exec(update(Endpoint).where(*here).values(poll_at=None))
 
 
 async def move(session: AsyncSession, former: Mapping[str, str], people: Collection[Person], now: datetime) -> None:

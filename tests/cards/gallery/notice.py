@@ -42,6 +42,8 @@ OWN = (
     (PEOPLE, UNMATCHED_RISING, {"people": 7}),
     (LISTS, LISTS_SHRUNK, LOST),
     (LISTS, LISTS_SHRUNK, {**LOST, "side": "cloudlink", "believed": 1}),
+    (LISTS, LISTS_SHRUNK, {**LOST, "side": "cloudlink", "lost": "extension"}),
+    (LISTS, LISTS_SHRUNK, {**LOST, "side": "cloudlink", "lost": "address", "believed": 1}),
     (DIRECTORY, DIRECTORY_UNREAD, {"side": "cloudlink", "read_at": "2026-11-22T09:42:00+00:00"}),
     (GROUPS, GROUPS_UNREAD, {"groups": 2, "names": "Sales, Vendas & Marketing"}),
     (CLOCK, CLOCK_SKEWED, {"minutes": 9}),
@@ -107,8 +109,9 @@ def _problems() -> Iterator[tuple[str, NoticeView]]:
         yield f"{Fault.SECRET_UNREADABLE}_{of}", notice(PROBLEM, facts)
     for service, fault_name, context in OWN:
         facts = {**_over(), "service": service, "fault": fault_name, "lasting": False, "context": context}
-        yield service, notice(PROBLEM, facts)
-        yield f"clear_{service}", notice(CLEAR, facts)
+        name = f"{service}_{context['lost']}" if "lost" in context else service
+        yield name, notice(PROBLEM, facts)
+        yield f"clear_{name}", notice(CLEAR, facts)
 
 
 def _news() -> Iterator[tuple[str, NoticeView]]:

@@ -8,7 +8,8 @@ from typing import Any
 from sync.cloudlink.tables import WireTables
 from sync.cloudlink.wire import parse_snapshot
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
-from sync.domain.phone_events import CloudLinkUser, LineSnapshot
+from sync.domain.phone_events import CloudLinkUser
+from sync.domain.services import LinesRead
 from tests.simulation.models.phones import PhoneSystem
 from tests.simulation.world import Kind, World
 
@@ -71,7 +72,7 @@ class CloudLinkModel:
         self.was_listed = True
         return found
 
-    async def lines(self, extensions: Sequence[str]) -> list[LineSnapshot]:
+    async def lines(self, extensions: Sequence[str]) -> LinesRead:
         await self._request()
         if self.world.has(Kind.NO_POLLS):
             raise ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE)
@@ -84,7 +85,7 @@ class CloudLinkModel:
         for extension in extensions:
             if device := self.phones.devices.get(extension):
                 self.heard[device.user_id] = max(read_at, self.heard.get(device.user_id, read_at))
-        return [parse_snapshot(*each, self._tables) for each in found if each]
+        return LinesRead([parse_snapshot(*each, self._tables) for each in found if each])
 
     async def subscribe(self, webhook_url: str) -> str:
         await self._request()

@@ -25,11 +25,13 @@ class Device:
 class Media:
     """``devices`` by extension; those of the sandbox's people who are not among them are idle.
 
+    What is asked of an endpoint in ``refused`` is answered with that status.
     While ``held``, answers about calls are prepared when they are asked for, and sent when it is released.
     """
 
     sandbox: SandboxHandle
     devices: dict[str, Device | None] = field(default_factory=dict)
+    refused: dict[str, int] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     held: asyncio.Event | None = None
     url: str = ""
@@ -48,7 +50,8 @@ class Media:
 
     async def _endpoint(self, request: web.Request) -> web.Response:
         extension, device = self._device(request)
-        return web.json_response({"endpointId": extension, **device.fields})
+        status = self.refused.get(extension, 200)
+        return web.json_response({"endpointId": extension, **device.fields}, status=status)
 
     async def _calls(self, request: web.Request) -> web.Response:
         _, device = self._device(request)

@@ -103,12 +103,13 @@ async def open_connector() -> AsyncIterator[Connector]:
 class BotEntra:
     """Gives the bot its token, as Entra and as a managed identity's endpoint; ``requests`` counts them.
 
-    ``elsewhere``, when set, is the token endpoint it names.
+    ``elsewhere``, when set, is the token endpoint it names; ``code`` is why it refuses.
     """
 
     url: str = ""
     requests: list[dict[str, str]] = field(default_factory=list)
     refuse: bool = False
+    code: int = 7000215
     fail: bool = False
     delay: float = 0.0
     lifetime: int = 3600
@@ -133,7 +134,8 @@ class BotEntra:
         if self.fail:
             return web.Response(status=503)
         if self.refuse:
-            return web.json_response({"error": "invalid_client", "error_description": "AADSTS7000215"}, status=401)
+            refusal = {"error": "invalid_client", "error_description": f"AADSTS{self.code}: Refused."}
+            return web.json_response(refusal, status=401)
         return web.json_response(
             {"token_type": "Bearer", "expires_in": self.lifetime, "access_token": f"bot-token-{len(self.requests)}"}
         )

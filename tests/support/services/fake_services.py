@@ -25,6 +25,7 @@ from sync.domain.services import (
     Account,
     DirectoryPage,
     Group,
+    LinesRead,
     MembersPage,
     NewPassword,
     Password,
@@ -130,6 +131,7 @@ class FakeCloudLink:
     subscribed: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, ...]] = field(default_factory=list)
     error: SyncError | None = None
+    unread: dict[str, SyncError] = field(default_factory=dict)
     users_error: SyncError | None = None
     made: int = 0
     before_reply: Callable[[], None] = field(default=lambda: None)
@@ -157,10 +159,11 @@ class FakeCloudLink:
         call = CallSnapshot("c", CallState.CONNECTED, "connected", conference=False, at=5)
         self.phones |= {each: LineSnapshot(each, "", "busy", False, (call,), 5) for each in extensions}
 
-    async def lines(self, extensions: Sequence[str]) -> list[LineSnapshot]:
+    async def lines(self, extensions: Sequence[str]) -> LinesRead:
         self._fail()
         self.asked.append(tuple(extensions))
-        return [self.phones[extension] for extension in extensions if extension in self.phones]
+        found = [self.phones[extension] for extension in extensions if extension in self.phones]
+        return LinesRead(found, {name: error for name, error in self.unread.items() if name in extensions})
 
     async def subscribe(self, webhook_url: str) -> str:
         self._fail()

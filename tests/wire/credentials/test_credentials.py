@@ -287,7 +287,7 @@ async def test_the_account_its_people_and_their_phones(sandbox: SandboxHandle) -
     extensions = [person.extension for person in people if person.extension]
     await sandbox.call(extensions[0])
     await sandbox.dnd(extensions[1])
-    lines = {line.extension: line for line in await client.lines([*extensions, "no-such"])}
+    lines = {line.extension: line for line in (await client.lines([*extensions, "no-such"])).found}
     assert set(lines) == set(extensions)
     assert [call.state for call in lines[extensions[0]].calls] == [CallState.CONNECTED]
     assert lines[extensions[1]].do_not_disturb

@@ -31,9 +31,11 @@ from tests.support.documents import METRICS
 from tests.support.engines import ADMIN, TENANT
 from tests.support.eventually import eventually
 from tests.support.presence import IN_A_CALL, answer_call, connected_engine
+from tests.support.services.connectors import open_bot_entra
 from tests.support.storage.db_proxy import DatabaseProxy, proxy_to
 from tests.support.storage.postgres import fresh_database
 from tests.support.storage.stores import database_with_tables
+from tests.wire.bot_process import APP_ID
 
 FAULTS = {fault.value for fault in Fault} | {CLOCK_SKEWED, LISTS_SHRUNK, UNMATCHED_RISING}
 SERVICES = {"cloudlink", "entra", "graph", CLOCK, LISTS, PEOPLE}
@@ -132,6 +134,22 @@ async def test_the_public_port_answers_liveness_and_nothing_of_operations(tmp_pa
             async with running.http.get(f"{running.url}/{path}") as response:
                 assert response.status == status
                 assert "cloudlink_presence" not in await response.text()
+
+
+async def test_an_expired_password_of_the_bot_is_named_and_webhooks_go_on(tmp_path: Path) -> None:
+    async with open_bot_entra() as entra:
+        entra.refuse, entra.code = True, 7000222
+        bot = {"bot_app_id": APP_ID, "bot_app_password": "expired", "bot_tenant_id": APP_ID, "entra_url": entra.url}
+        with captured_log() as log:
+            async with both_ports(tmp_path, **bot) as running:
+                async with running.http.get(f"{running.operations}/metrics") as response:
+                    assert 'cloudlink_presence_ready{part="bot"} 0.0' in await response.text()
+                async with running.http.get(f"{running.operations}/readyz") as response:
+                    assert response.status == 200
+                async with running.http.post(f"{running.url}/webhooks/cloudlink/some-token", json={}) as response:
+                    assert response.status == 404
+        [line] = log.lines("bot_token_refused")
+        assert (line["aadsts"], "BOT_APP_PASSWORD" in line["help"]) == (7000222, True)
 
 
 async def test_no_response_names_the_software(tmp_path: Path) -> None:

@@ -115,9 +115,12 @@ async def test_every_client_takes_the_proxy(client: Client, monkeypatch: pytest.
 
 
 @CLIENTS
-async def test_no_client_takes_it_where_it_must_not(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("but", [f"other.test,{OUTSIDE}", f".{OUTSIDE}", "*"])
+async def test_no_client_takes_it_where_it_must_not(
+    client: Client, but: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with proxy() as (url, asked):
-        assert await tried(client, url, f"other.test,{OUTSIDE}", asked, monkeypatch) == []
+        assert await tried(client, url, but, asked, monkeypatch) == []
 
 
 async def test_every_request_arrives_through_the_proxy_over_tls(

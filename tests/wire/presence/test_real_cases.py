@@ -250,7 +250,25 @@ async def test_a_call_goes_on_at_the_former_extension_of_someone_who_got_another
         await case.shows(ana.name, AVAILABLE)
 
 
-@pytest.mark.parametrize("change", ["disabled", "renamed"])
+@on_sqlite
+async def test_of_two_who_swap_extensions_during_a_call_it_stays_with_whom_cloudlink_names(tmp_path: Path) -> None:
+    async with real_case(tmp_path) as case:
+        await case.call(ANA, "connected")
+        await case.shows(ANA, IN_A_CALL)
+        ana, bruno = case.sandbox.world.person(ANA), case.sandbox.world.person(BRUNO)
+        assert ana
+        assert bruno
+        case.media.set_calls(ANA, {"callId": "33656066", "state": "connected"}, userId=ana.id)
+        ana.extension, bruno.extension = BRUNO, ANA
+        await case.match()
+        await case.poll()
+        await case.shows_still(ana.name, IN_A_CALL)
+        await case.call(ANA, "ended", userId=ana.id)
+        await case.shows(ana.name, AVAILABLE)
+        assert await case.sent() == [("Ana", SET), ("Ana", CLEAR)]
+
+
+@pytest.mark.parametrize("change", ["disabled", "renamed", "guest"])
 async def test_who_stops_matching_is_cleared_in_a_call_or_not(tmp_path: Path, change: str) -> None:
     async with real_case(tmp_path) as case:
         await case.call(ANA, "connected")
@@ -259,7 +277,7 @@ async def test_who_stops_matching_is_cleared_in_a_call_or_not(tmp_path: Path, ch
         if change == "renamed":
             user.upn = user.mail = "a.silva@valeverde.example"
         else:
-            user.enabled = False
+            user.enabled, user.guest = change == "guest", change == "guest"
         case.sandbox.world.saved.directory_version += 1
         user.changed = case.sandbox.world.saved.directory_version
         await case.match()
@@ -333,6 +351,19 @@ async def test_a_hot_desk_that_someone_else_uses_now_holds_no_call_of_the_former
         await case.poll()
         await case.shows(ANA, AVAILABLE)
         await case.shows(BRUNO, IN_A_CALL)
+
+
+@on_sqlite
+async def test_a_phone_of_which_cloudlink_refuses_to_answer_stops_nobodys_poll(tmp_path: Path) -> None:
+    async with real_case(tmp_path) as case:
+        await case.call(BRUNO, "connected")
+        await case.shows(BRUNO, IN_A_CALL)
+        case.media.refused[BRUNO] = 403
+        case.media.set_calls(ANA, {"callId": "33656066", "state": "connected"})
+        await case.poll_everybody()
+        await case.shows(ANA, IN_A_CALL)
+        await case.shows_still(BRUNO, IN_A_CALL)
+        assert all(health.error is None for health in (await case.running.status()).service_health)
 
 
 # Which call it is
@@ -517,6 +548,16 @@ async def test_a_doubtful_end_that_is_none_is_corrected_now(tmp_path: Path) -> N
         await case.call(ANA, "levitating", extraPbxData={"eventType": "transferredEvent"})
         await eventually(lambda: ANA in case.media.asked, meanwhile=case.go_on)
         await case.shows_still(ANA, IN_A_CALL)
+
+
+@on_sqlite
+async def test_a_phone_that_reports_the_state_of_its_call_says_nothing_unknown(tmp_path: Path) -> None:
+    async with real_case(tmp_path) as case:
+        await case.phone(ANA, doNotDisturb=True)
+        await case.phone(ANA, state="alerting")
+        await case.shows(ANA, PRESENTING)
+        assert case.running.metric("events_total", verdict="applied") == 2
+        assert (await case.running.status()).unknown_states == ()
 
 
 @on_sqlite

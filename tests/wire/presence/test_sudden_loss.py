@@ -1,6 +1,7 @@
 """A list that suddenly comes back empty or halved is believed only when a second reading agrees."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -29,6 +30,11 @@ def halved_cloudlink(sandbox: SandboxHandle) -> None:
     del sandbox.world.saved.people[: len(sandbox.world.saved.people) // 2 + 1]
 
 
+def extensionless_cloudlink(sandbox: SandboxHandle) -> None:
+    people = sandbox.world.saved.people
+    people[:] = [replace(person, extension=None) for person in people]
+
+
 def empty_entra(sandbox: SandboxHandle) -> None:
     sandbox.world.saved.teams.clear()
 
@@ -53,7 +59,9 @@ async def matched(running: RunningEngine) -> int:
         return len([row for row in (await session.exec(select(Person))).all() if row.teams_user_id])
 
 
-@pytest.mark.parametrize("lose", [empty_cloudlink, halved_cloudlink, empty_entra, halved_entra])
+@pytest.mark.parametrize(
+    "lose", [empty_cloudlink, halved_cloudlink, extensionless_cloudlink, empty_entra, halved_entra]
+)
 async def test_an_empty_or_halved_list_changes_nothing_and_opens_a_problem(
     tmp_path: Path, lose: Callable[[SandboxHandle], None]
 ) -> None:

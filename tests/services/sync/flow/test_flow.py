@@ -1,10 +1,11 @@
 """How events, polls and outcomes become ticks, and what a tick sends."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import threading
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from storage.queries.integrations import Subscribed
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
 from storage.tables.people import Call, LineTime, Person
+from storage.transaction import Transaction
 from sync.credentials.store import CredentialStore
 from sync.domain.changes import ClearPresence, Request, SetPresence
 from sync.domain.phone_events import CallEvent, CallState, LineSnapshot
@@ -196,6 +198,27 @@ async def test_an_integration_that_cannot_be_stored_fails_alone(tmp_path: Path) 
         assert [(await read_person(at.database, name)).line for name in ("p1", "p2")] == ["unknown", "on_call"]
 
 
+async def test_the_job_fails_only_once_what_is_being_sent_is_answered_and_stored(tmp_path: Path) -> None:
+    """Else another process would run it again, and send for the same people, meanwhile."""
+    answer = asyncio.Event()
+    async with bench(tmp_path, jobs=FakeJobs()) as at:
+        await stored(at.database, person("p3"))
+        unreadable = Call(person_id="p3", extension="ext p3", call_id="c", state="odd", at=1, heard_at=NOON)
+        await stored(at.database, unreadable)
+        at.clients.graph.during_push = answer.wait
+        await at.report(CallState.CONNECTED, 1)
+        pushing = asyncio.create_task(at.flow.push("i1"))
+        await at.wait_until_sent(SET)
+        with pytest.raises(ValueError):
+            await at.report(CallState.CONNECTED, 2, "p3")
+        await asyncio.sleep(0)
+        assert not pushing.done()
+        answer.set()
+        with pytest.raises(ValueError):
+            await pushing
+        assert await applied(at.database) == Presence.IN_A_CALL
+
+
 async def test_what_was_being_sent_when_the_process_died_is_sent_by_the_next(tmp_path: Path) -> None:
     async with bench(tmp_path) as at:
         at.clients.graph.during_push = asyncio.Event().wait
@@ -247,6 +270,40 @@ async def test_a_process_that_was_taken_for_dead_stores_no_outcome_and_sends_no_
         await at.flow.push("i1")
         assert at.clients.graph.sent == [SET, SET]
         assert await applied(at.database) == Presence.IN_A_CALL
+
+
+class HangingClock(FakeClock):
+    """Of a process that hangs for ten seconds when a tick is stored, before its requests are sent."""
+
+    def __call__(self) -> datetime:
+        is_in_tick = threading.current_thread() is not threading.main_thread()
+        return self.now if is_in_tick else self.now + timedelta(seconds=10)
+
+
+class SoonTakenOver(FakeJobs):
+    """What another process takes over after the first tick of the job."""
+
+    def __init__(self, keys: set[str]) -> None:
+        super().__init__()
+        self.keys = keys
+
+    def held(self, transaction: Transaction, job: str, keys: Iterable[str]) -> set[str]:
+        found = super().held(transaction, job, keys)
+        self.taken_over = self.keys if found else self.taken_over
+        return found
+
+
+@pytest.mark.parametrize(("taken_over", "sent"), [(set(), [SET]), ({"i1"}, [])])
+async def test_a_process_that_hung_sends_what_it_chose_before_only_if_it_was_not_taken_for_dead(
+    tmp_path: Path, taken_over: set[str], sent: list[Request]
+) -> None:
+    """Another has sent something newer by then, and it would be the last that Teams is told."""
+    async with bench(tmp_path) as at:
+        hung = Bench(at.database, SoonTakenOver(taken_over), clock=HangingClock())
+        async with hung.flow.running():
+            await hung.report(CallState.CONNECTED, 1)
+            await hung.flow.push("i1")
+            assert hung.clients.graph.sent == sent
 
 
 class Withdrawn(CloudLinkPresenceError):

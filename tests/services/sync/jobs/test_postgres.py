@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from random import Random
@@ -10,6 +10,7 @@ from random import Random
 import psycopg
 import pytest
 from prometheus_client import CollectorRegistry
+from sqlalchemy.exc import OperationalError
 
 from core.clock import Clock, utc_now
 from core.metrics import Metrics
@@ -19,7 +20,7 @@ from sync.domain.jobs import PUSH
 from sync.jobs.fair_manager import ORDINARY, RESERVED, SLOTS
 from sync.jobs.postgres import PostgresJobs
 from sync.jobs.postgres_queue import create_tables
-from sync.jobs.runs import SHARE, QueueConfig
+from sync.jobs.runs import SHARE, FindOwners, QueueConfig
 from sync.jobs.worker_locks import FIRST_LOCK
 from tests.support.eventually import eventually
 from tests.support.storage.db_proxy import proxy_to
@@ -36,13 +37,21 @@ def conninfo() -> Iterator[str]:
 
 @asynccontextmanager
 async def process(
-    conninfo: str, work: RecordingJob, *, works: bool = True, tick: float = 0.05, clock: Clock = utc_now
+    conninfo: str,
+    work: RecordingJob,
+    *,
+    works: bool = True,
+    tick: float = 0.05,
+    clock: Clock = utc_now,
+    find_owners: FindOwners = owner_in_key,
+    others: Collection[str] = (),
 ) -> AsyncIterator[PostgresJobs]:
-    """One of the processes that share the queue."""
+    """One of the processes that share the queue; it knows the ``others`` among the jobs too."""
     metrics = Metrics(CollectorRegistry())
-    config = QueueConfig(clock, Random(1), metrics, tick, find_owners=owner_in_key)
+    config = QueueConfig(clock, Random(1), metrics, tick, find_owners=find_owners)
     jobs = PostgresJobs(conninfo, config, works=works)
-    jobs.register("work", work)
+    for job in ("work", *others):
+        jobs.register(job, work)
     jobs.register(PUSH, work, urgent=True)
     async with jobs.running():
         yield jobs
@@ -220,6 +229,38 @@ async def test_a_failed_job_is_retried_later_and_the_errors_text_is_not_logged(
     assert "secret" not in logged
 
 
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_failed_job_that_cannot_be_queued_again_at_once_is_queued_later(conninfo: str, times: int) -> None:
+    """The second time that is the search for abandoned jobs."""
+    work, failures = RecordingJob(), iter(range(times))
+    work.released.set()
+    work.failures = 1
+
+    async def fail(keys: Collection[str]) -> Mapping[str, str]:
+        for _ in failures:
+            raise OperationalError("", {}, Exception("the database restarts"))
+        return await owner_in_key(keys)
+
+    async with process(conninfo, RecordingJob(), works=False) as web, process(conninfo, work, find_owners=fail):
+        await web.defer("work", "a")
+        await eventually(lambda: work.has_started(2))
+        await eventually(lambda: is_empty(conninfo))
+
+
+async def test_a_job_of_a_later_release_is_run_once_those_have_ended_that_do_not_know_it(conninfo: str) -> None:
+    work = RecordingJob()
+    work.released.set()
+    async with process(conninfo, RecordingJob(), works=False, others=["new"]) as web:
+        async with process(conninfo, work) as earlier:
+            await web.defer("new", "a")
+            await web.defer("work", "b")
+            await eventually(lambda: work.has_started(1))
+            assert await earlier.alive()
+        async with process(conninfo, work, others=["new"]):
+            await eventually(lambda: work.has_started(2))
+    assert work.started_keys == ["b", "a"]
+
+
 async def test_an_unknown_job_is_an_error(conninfo: str) -> None:
     async with process(conninfo, RecordingJob()) as jobs:
         with pytest.raises(KeyError):
@@ -238,6 +279,87 @@ async def test_a_job_cancelled_at_the_end_is_queued_for_the_next_worker(
     work.released.set()
     async with process(conninfo, work):
         await eventually(lambda: work.has_started(1))
+
+
+async def test_a_job_that_is_cancelled_twice_at_the_end_is_not_lost(
+    conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By us and by procrastinate's worker: the second time while the first is being dealt with."""
+    monkeypatch.setattr("sync.jobs.postgres.DRAIN_SECONDS", 0.05)
+    monkeypatch.setattr("sync.jobs.postgres.SHUTDOWN_SECONDS", 0.1)
+    hangs, work = RecordingJob(), RecordingJob()
+    work.released.set()
+
+    async def find_slowly(keys: Collection[str]) -> Mapping[str, str]:
+        await asyncio.sleep(1)
+        return await owner_in_key(keys)
+
+    async with process(conninfo, RecordingJob(), works=False) as web:
+        async with process(conninfo, hangs, find_owners=find_slowly):
+            await web.defer("work", "a")
+            await eventually(lambda: hangs.has_started(1))
+        async with process(conninfo, work):
+            await eventually(lambda: work.has_started(1))
+
+
+class Noticed(RecordingJob):
+    """It says at once that it has begun."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = asyncio.Event()
+
+    async def __call__(self, key: str) -> None:
+        self.begun.set()
+        await super().__call__(key)
+
+
+@asynccontextmanager
+async def ending_worker(
+    conninfo: str, work: Noticed, count: int, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[None]:
+    """A worker that has begun to run so many jobs, and waits for their end in order to end itself."""
+    for name in ("DRAIN_SECONDS", "SHUTDOWN_SECONDS"):
+        monkeypatch.setattr(f"sync.jobs.postgres.{name}", 600.0)
+    async with AsyncExitStack() as stack, process(conninfo, RecordingJob(), works=False) as web:
+        await web.defer_all((PUSH, f"tenant {number}/a") for number in range(count))
+        await stack.enter_async_context(process(conninfo, work))
+        await work.begun.wait()
+        ending = asyncio.create_task(stack.aclose())
+        try:
+            yield
+        finally:
+            work.released.set()
+            await ending
+
+
+async def test_what_a_worker_has_started_and_does_not_run_any_more_because_it_ends_is_run_by_another(
+    conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although it waits for what it does run: one search has started them all."""
+    monkeypatch.setattr("sync.jobs.postgres.STALLED_AFTER", 3600.0)
+    ends, work, count = Noticed(), RecordingJob(), 40
+    work.released.set()
+    async with ending_worker(conninfo, ends, count, monkeypatch), process(conninfo, work):
+        await eventually(lambda: work.has_started(count - len(ends.started_keys)))
+        assert not set(ends.started_keys) & set(work.started_keys)
+        assert work.started_keys
+
+
+async def test_a_worker_that_ends_is_not_taken_for_dead_while_it_waits_for_its_jobs(
+    conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(ending_worker(conninfo, Noticed(), 1, monkeypatch))
+        connection = await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
+        await stack.enter_async_context(connection)
+        await connection.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'")
+
+        async def is_recent() -> bool:
+            query = "SELECT last_heartbeat > now() - interval '1 minute' FROM procrastinate_workers"
+            return await (await connection.execute(query)).fetchall() == [(True,)]
+
+        await eventually(is_recent)
 
 
 async def test_jobs_that_fill_all_slots_do_not_delay_an_urgent_one(conninfo: str) -> None:
@@ -392,6 +514,17 @@ async def test_a_worker_that_hangs_is_taken_for_dead_and_does_not_hold_its_job_a
         work.released.set()
 
 
+async def test_a_worker_that_others_forgot_is_followed_by_another(conninfo: str) -> None:
+    work = RecordingJob()
+    work.released.set()
+    async with process(conninfo, work) as jobs, await psycopg.AsyncConnection.connect(conninfo) as connection:
+        await eventually(lambda: holds_its_locks(conninfo))
+        await connection.execute("DELETE FROM procrastinate_workers")
+        await connection.commit()
+        await jobs.defer("work", "a")
+        await eventually(lambda: work.has_started(1))
+
+
 async def test_a_worker_continues_after_the_database_closed_its_connections(conninfo: str) -> None:
     work = RecordingJob()
     async with process(conninfo, work) as jobs:
@@ -403,6 +536,29 @@ async def test_a_worker_continues_after_the_database_closed_its_connections(conn
         await eventually(lambda: done(work, conninfo))
         assert await jobs.alive()
         await eventually(lambda: holds_its_locks(conninfo))
+
+
+async def test_a_database_that_is_away_for_a_moment_ends_nothing_that_runs_and_delays_nothing_that_follows(
+    conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the worker would start again, for which it waits until what runs has ended, or ends it."""
+    monkeypatch.setattr("sync.jobs.postgres.SHUTDOWN_SECONDS", 600.0)
+    work = RecordingJob()
+    async with AsyncExitStack() as stack:
+        db_proxy = await stack.enter_async_context(proxy_to(conninfo))
+        worker = await stack.enter_async_context(process(db_proxy.url, work))
+        web = await stack.enter_async_context(process(conninfo, RecordingJob(), works=False))
+        await web.defer("work", "a")
+        await eventually(lambda: work.has_started(1))
+        await eventually(lambda: is_listening(conninfo))
+        await db_proxy.cut()
+        assert not await worker.alive()
+        db_proxy.restore()
+        await web.defer(PUSH, "b")
+        await eventually(lambda: work.has_started(2))
+        assert work.concurrent == 2
+        work.released.set()
+        await eventually(lambda: is_empty(conninfo))
 
 
 async def test_what_is_queued_just_when_the_database_closes_its_connections_is_queued_once(conninfo: str) -> None:

@@ -74,6 +74,14 @@ class Bench:
         async with self.database.session() as session:
             return [problem.fault for problem in await problems.list_open(session, "i1")]
 
+    async def shrunk(self) -> list[dict[str, object]]:
+        async with self.database.session() as session:
+            return [row.facts for row in await problems.list_open(session, "i1") if row.fault == "lists.shrunk"]
+
+    async def extensions(self) -> list[str | None]:
+        async with self.database.session() as session:
+            return [row.extension for row in await people_of(session, "i1")]
+
 
 @asynccontextmanager
 async def bench(folder: Path) -> AsyncIterator[Bench]:
@@ -134,6 +142,23 @@ async def test_a_whole_reading_that_is_cut_short_removes_nobody_and_the_next_is_
         assert await at.matched() == set(NAMES) - {"ana"}
 
 
+async def test_a_page_that_graph_forgot_during_a_whole_reading_has_it_begin_again_once(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        whole, read = at.graph.changes, []
+
+        async def forgetting(link: str) -> DirectoryPage:
+            read.append(link)
+            if link == "more":
+                raise ServiceUnavailable(Fault.GRAPH_REFUSED, None, status=410)
+            page = await whole(link)
+            return page if read.count("") == 2 else DirectoryPage(page.changes[:2], "more", is_last=False)
+
+        at.graph.changes = forgetting  # type: ignore[method-assign]
+        await at.match()
+        assert (read, await at.faults()) == (["", "more", ""], [])
+        assert await at.matched() == set(NAMES)
+
+
 async def test_a_whole_reading_that_another_one_overtook_takes_nobody_for_removed(tmp_path: Path) -> None:
     """A preview by one administrator begins while another's is read, and is cut short."""
     async with bench(tmp_path) as at:
@@ -173,6 +198,51 @@ async def test_a_sudden_loss_is_believed_only_when_a_whole_second_reading_has_it
             assert await at.match(seconds=CONFIRM_AFTER.total_seconds()) == [""]
             assert len(await at.matched()) == (2 if is_lasting else 7)
             assert "lists.shrunk" not in await at.faults()
+
+
+@pytest.mark.parametrize("lost", ["extension", "address"])
+async def test_people_who_suddenly_lack_what_they_are_shown_by_are_a_loss_of_cloudlinks(
+    tmp_path: Path, lost: str
+) -> None:
+    async with bench(tmp_path) as at:
+        await at.match()
+        before = await at.extensions()
+        whole = list(at.clients.cloudlink.people)
+        without = [replace(user, **{lost: None if lost == "extension" else ""}) for user in whole]  # type: ignore[arg-type]
+        for is_lasting in (False, True):
+            at.clients.cloudlink.people = without[:5] + whole[5:]
+            await at.match(minutes=15)
+            assert (await at.matched(), await at.extensions()) == (set(NAMES), before)
+            assert await at.shrunk() == [{"people": 5, "before": 7, "side": "cloudlink", "lost": lost}]
+            at.clients.cloudlink.people = without if is_lasting else whole
+            await at.match(seconds=CONFIRM_AFTER.total_seconds())
+            assert await at.shrunk() == []
+        assert (len(await at.matched()), set(await at.extensions())) == (
+            (7, {None}) if lost == "extension" else (0, set(before))
+        )
+
+
+async def test_another_loss_than_the_one_before_is_no_second_reading_of_it(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        await at.match()
+        whole, everyone = list(at.clients.cloudlink.people), list(at.accounts)
+        at.clients.cloudlink.people = []
+        await at.match(minutes=15)
+        at.clients.cloudlink.people, at.accounts = whole, everyone[:2]
+        for seconds in (900, 10):
+            await at.match(seconds=seconds)
+            assert (await at.matched(), [each["side"] for each in await at.shrunk()]) == (set(NAMES), ["entra"])
+        await at.match(seconds=CONFIRM_AFTER.total_seconds())
+        assert await at.matched() == {"ana", "bob"}
+
+
+async def test_one_person_who_loses_the_extension_loses_it_now(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        at.clients.cloudlink.people = at.clients.cloudlink.people[:1]
+        await at.match()
+        at.clients.cloudlink.people = [replace(at.clients.cloudlink.people[0], extension=None)]
+        await at.match(minutes=15)
+        assert (await at.extensions(), await at.shrunk()) == ([None], [])
 
 
 @pytest.mark.parametrize("what", ["tenant", "unmatched by another", "version"])

@@ -10,12 +10,13 @@ from storage.database import Database
 from storage.encryption import Encryption
 from storage.queries import integrations
 from storage.queries.health import problems
-from storage.tables.people import Person
+from storage.tables.people import Endpoint, Person
 from sync.credentials.store import CredentialStore
-from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
-from sync.domain.jobs import POLL_CHUNK
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
+from sync.domain.jobs import POLL_CHUNK, POLL_NOW
 from sync.domain.model import Actor, UnknownIntegration
 from sync.domain.phone_events import LineSnapshot
+from sync.domain.services import LinesRead
 from sync.integrations.service import IntegrationService
 from sync.phones.poller import CHUNK, PAUSE, SAMPLES, UNDELAYED, Poller
 from sync.problems import health
@@ -126,16 +127,60 @@ async def test_phones_that_cannot_be_read_are_tried_again_after_the_others(tmp_p
         assert [chunk[0] for chunk in at.clients.cloudlink.asked] == ["ext 025", "ext 050", "ext 000"]
 
 
+@pytest.mark.parametrize(
+    "error", [CredentialsWrong(Fault.CLOUDLINK_FORBIDDEN), ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE)]
+)
+async def test_a_phone_that_cannot_be_read_is_left_as_it_is_and_stops_no_other(
+    tmp_path: Path, error: SyncError
+) -> None:
+    people = (person(desired=CALL, line="on_call", heard_at=NOON), person("p2"), person("p3"))
+    async with bench(tmp_path, *people) as at:
+        at.clients.cloudlink.unread["ext p1"] = error
+        at.connected("ext p2")
+        await at.poll()
+        assert [(await read_person(at.database, name)).line for name in ("p1", "p2", "p3")] == [
+            *("on_call", "on_call", "offline")
+        ]
+        assert (await read_integration(at.database)).polled_at is not None
+        async with at.database.session() as session:
+            assert await problems.list_open(session, "i1") == []
+        assert await at.poller.ask("t1", "i1", "p1") is False
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_when_none_of_an_integrations_phones_can_be_read_cloudlink_has_a_problem(
+    tmp_path: Path, whole: bool
+) -> None:
+    """Also where only a few of them were to be read."""
+    async with bench(tmp_path, *(person(f"p{n}", line="idle") for n in range(8))) as at:
+        error = CredentialsWrong(Fault.CLOUDLINK_FORBIDDEN)
+        at.clients.cloudlink.unread.update({f"ext p{n}": error for n in range(8)})
+        await at.poll(whole=whole)
+        async with at.database.session() as session:
+            assert [row.fault for row in await problems.list_open(session, "i1")] == ["cloudlink.forbidden"]
+
+
+async def test_a_phone_that_is_read_out_of_turn_and_cannot_be_is_left_to_the_next_round(tmp_path: Path) -> None:
+    async with bench(tmp_path, person(), person("p2")) as at:
+        async with at.database.writing() as session:
+            session.add(Endpoint(person_id="p1", extension="ext p1", integration_id="i1", poll_at=NOON))
+        at.clients.cloudlink.unread["ext p1"] = CredentialsWrong(Fault.CLOUDLINK_FORBIDDEN)
+        await at.poller.poll_now("i1")
+        async with at.database.session() as session:
+            assert await problems.list_open(session, "i1") == []
+        assert POLL_NOW not in {job for job, _, _ in at.jobs.deferred}
+
+
 async def test_a_round_during_which_events_were_lost_does_not_close_the_gap(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also when its last phones were being read just then."""
     async with bench(tmp_path, person(), catch_up_since=NOON) as at:
 
-        async def lose_events(_extensions: object) -> list[LineSnapshot]:
+        async def lose_events(_extensions: object) -> LinesRead:
             async with at.database.writing() as session:
                 await integrations.mark_gap(session, at.clock())
-            return []
+            return LinesRead([])
 
         with monkeypatch.context() as patched:
             patched.setattr(at.clients.cloudlink, "lines", lose_events)

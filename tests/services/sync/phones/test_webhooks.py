@@ -144,6 +144,7 @@ async def test_a_malformed_body_is_a_bad_request_and_changes_nothing(tmp_path: P
 
 
 BODY = orjson.dumps(body())
+NAMED = BODY.replace(b'"callId"', b'"from":"J\xc3\xb3ia","callId"')
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
@@ -156,6 +157,10 @@ BODY = orjson.dumps(body())
         BODY.decode().encode("utf-16-le"),
         orjson.dumps([body()]),
         orjson.dumps([{"junk": True}, body(), body("e2", accountId="another")]).decode().encode("utf-8-sig"),
+        orjson.dumps({**body(accountId="ACCOUNT"), "subscription": {"subscriptionId": "S1"}}),
+        NAMED.decode().encode("latin-1"),
+        NAMED.replace(b"\xc3\xb3", rb"\ud83d"),
+        NAMED.replace(b"\xc3\xb3", b"\t"),
     ],
 )
 async def test_an_event_is_stored_however_it_is_wrapped(tmp_path: Path, method: str, payload: bytes) -> None:
@@ -294,6 +299,17 @@ async def test_events_that_arrive_too_slowly_are_made_up_for(tmp_path: Path) -> 
         async with at.http.post(f"{at.url}/{TOKEN}", data=slowly()) as response:
             assert response.status == 408
         await eventually(lambda: ("poll", "i1", None) in at.jobs.deferred)
+
+
+@pytest.mark.parametrize("sent", [b" " * 70_000, orjson.dumps([1] * (MAX_NOTIFICATIONS + 1))])
+async def test_events_in_too_large_a_body_are_made_up_for(tmp_path: Path, sent: bytes) -> None:
+    async with bench(tmp_path) as at:
+        assert await at.post(sent) == 413
+        await eventually(lambda: ("poll", "i1", None) in at.jobs.deferred)
+        at.jobs.deferred.clear()
+        assert await at.post(b"junk") == 400
+        await eventually(lambda: at.webhooks.is_caught_up)
+        assert at.jobs.deferred == []
 
 
 async def test_strangers_cause_no_polls(tmp_path: Path) -> None:

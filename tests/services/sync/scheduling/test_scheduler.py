@@ -241,6 +241,32 @@ def timers(due_at: datetime) -> tuple[Any, ...]:
     return notice, step, phone, ended
 
 
+@pytest.mark.parametrize(
+    ("values", "due_at", "is_down", "is_read"),
+    [
+        ({}, NOON, False, True),
+        ({}, NOON + timedelta(seconds=1), False, False),
+        ({}, NOON, True, False),
+        ({"enabled": False}, NOON, False, False),
+    ],
+)
+async def test_a_phone_in_doubt_is_read_although_the_job_for_it_could_not_be_queued(
+    tmp_path: Path, values: dict[str, Any], due_at: datetime, is_down: bool, is_read: bool
+) -> None:
+    """As when the process is killed, or the queue unavailable, after the doubt was stored."""
+    async with empty_store(tmp_path) as database:
+        await stored(database, fresh(**values), person())
+        await stored(database, Endpoint(person_id="p1", extension="1", integration_id="i1", poll_at=due_at))
+        if is_down:
+            await stored(database, problem("cloudlink", False, ago(seconds=30), ago(seconds=5)))
+        jobs = FakeJobs()
+        await scheduler_of(database, jobs).schedule("")
+        assert ("poll_now" in jobs.now()) == is_read
+        await jobs.defer("poll_now", "i1", at=NOON + timedelta(seconds=1))
+        await scheduler_of(database, jobs).schedule("")
+        assert jobs.now().count("poll_now") == is_read
+
+
 async def test_a_rotation_that_is_due_is_continued(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, fresh(), fresh(id="i2"))

@@ -22,6 +22,22 @@ def test_every_client_finds_it_and_this_machine_is_reached_directly(name: str) -
     assert environment["no_proxy"] == environment["NO_PROXY"] == "db.example,localhost,127.0.0.1,::1"
 
 
+@pytest.mark.parametrize("named", [".db.example", "*.db.example", " db.example ,", "https://db.example"])
+def test_what_is_reached_directly_is_written_as_all_clients_read_it(named: str) -> None:
+    """Of a name with a dot in front, httpx takes the proxy for the host itself, and aiohttp does not."""
+    environment = {"HTTPS_PROXY": PROXY, "NO_PROXY": named}
+    assert settle_proxies(environment) is True
+    assert environment["no_proxy"] == "db.example,localhost,127.0.0.1,::1"
+
+
+@pytest.mark.parametrize("named", ["*", "db.example, *"])
+def test_a_proxy_for_no_host_is_none_for_any_client(named: str) -> None:
+    """aiohttp reads the sign only where it stands alone, httpx also in a list."""
+    environment = {"HTTPS_PROXY": PROXY, "NO_PROXY": named}
+    assert settle_proxies(environment) is False
+    assert environment["no_proxy"] == environment["NO_PROXY"] == "*"
+
+
 @pytest.mark.parametrize(
     "proxy",
     [

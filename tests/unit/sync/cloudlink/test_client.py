@@ -282,6 +282,29 @@ async def test_people_of_all_pages_without_their_sip_passwords(harness: ClientHa
     assert [seen.path.partition("?")[2] for seen in harness.server.asked(USERS)] == ["", "$skip=2", "$skip=3"]
 
 
+async def test_someone_who_is_on_two_pages_is_one_person(harness: ClientHarness) -> None:
+    """As when a person is added while the pages are read; one page is empty."""
+    route = USERS.removeprefix("GET ")
+    harness.server.on(
+        USERS,
+        page({"userId": "u1", "extension": "2001"}, {"userId": "u2"}, following=f"{route}?$skip=2"),
+        page(following=f"{route}?$skip=3"),
+        page({"userId": "users/u1", "extension": "2009"}, {"userId": "u3"}),
+    )
+    people = await harness.client().users()
+    assert [(person.user_id, person.extension) for person in people] == [("u1", "2009"), ("u2", None), ("u3", None)]
+
+
+@pytest.mark.parametrize("name", [b"Jo\xe3o", rb"Ana \ud83d", b"Ana\tMartins"])
+async def test_a_name_that_is_no_proper_text_makes_no_list_unreadable(harness: ClientHarness, name: bytes) -> None:
+    """As in another encoding, or cut off within a character."""
+    people = b'{"_embedded":{"items":[{"userId":"u1","name":"%s","extension":"2001"},{"userId":"u2"}]}}' % name
+    harness.server.on(USERS, Reply(people))
+    assert [(user.user_id, user.extension) for user in await harness.client().users()] == [
+        *(("u1", "2001"), ("u2", None))
+    ]
+
+
 @pytest.mark.parametrize(
     "link",
     [
@@ -332,9 +355,28 @@ async def test_lines_keep_their_order_and_four_are_read_concurrently(harness: Cl
         harness.server.on(endpoint(number), {"endpointId": number, "state": "idle"})
         harness.server.on(f"{endpoint(number)}/calls", page())
     harness.server.delay = 0.02
-    lines = await harness.client().lines(numbers)
-    assert [line.extension for line in lines] == numbers[:-1]
+    read = await harness.client().lines(numbers)
+    assert ([line.extension for line in read.found], read.refused) == (numbers[:-1], {})
     assert 1 < harness.server.max_concurrent <= 4
+
+
+@pytest.mark.parametrize("reply", [Reply({}, 400), Reply({}, 403), Reply({}, 500), Reply(b"{"), Reply([])])
+async def test_a_phone_about_which_cloudlink_does_not_answer_stops_no_other(
+    harness: ClientHarness, reply: Reply
+) -> None:
+    for number in ("2001", "2003"):
+        harness.server.on(endpoint(number), {"state": "idle"})
+    harness.server.on(endpoint("2002"), reply)
+    read = await harness.client().lines(["2001", "2002", "2003", "no-such"])
+    assert ([line.extension for line in read.found], [*read.refused]) == (["2001", "2003"], ["2002"])
+
+
+async def test_when_no_phone_can_be_read_few_are_tried(harness: ClientHarness) -> None:
+    numbers = [str(2000 + n) for n in range(25)]
+    for number in numbers:
+        harness.server.on(endpoint(number), Reply({}, 403))
+    assert (await fault_of(harness.client().lines(numbers))).fault is Fault.CLOUDLINK_FORBIDDEN
+    assert len([seen for seen in harness.server.seen if "/endpoints/" in seen.path]) < 20
 
 
 async def test_the_first_failure_cancels_the_others(harness: ClientHarness) -> None:
@@ -367,9 +409,18 @@ async def test_a_subscription_without_an_id_is_unreadable(harness: ClientHarness
     assert (await fault_of(harness.client().subscribe("https://x.example"))).fault is Fault.CLOUDLINK_UNREADABLE
 
 
-async def test_current_subscriptions(harness: ClientHarness) -> None:
-    harness.server.on(f"GET {SUBSCRIPTIONS}", page({"subscriptionId": "s1"}, {"subscriptionId": None}, "noise"))
-    assert await harness.client().subscriptions() == frozenset({"s1"})
+SUBSCRIBED = [{"subscriptionId": "s1"}, {"id": "subscriptions/s2"}, {"subscriptionId": None}, "noise"]
+
+
+@pytest.mark.parametrize("body", [page(*SUBSCRIBED), SUBSCRIBED, {"items": SUBSCRIBED}])
+async def test_current_subscriptions(harness: ClientHarness, body: Any) -> None:
+    harness.server.on(f"GET {SUBSCRIPTIONS}", body)
+    assert await harness.client().subscriptions() == frozenset({"s1", "s2"})
+
+
+async def test_a_subscription_may_be_named_by_its_id(harness: ClientHarness) -> None:
+    harness.server.on(f"POST {SUBSCRIPTIONS}", Reply({"id": "s1"}, 201))
+    assert await harness.client().subscribe("https://bot.example/webhooks/cloudlink/t") == "s1"
 
 
 @pytest.mark.parametrize("status", [204, 404])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sync.cloudlink.tables import WireTables, load_tables
-from sync.domain.phone_events import OFFLINE, CallState
+from sync.domain.phone_events import BUSY, OFFLINE, CallState
 
 
 def written(tmp_path: Path, content: object) -> Path:
@@ -40,6 +40,11 @@ def test_each_state_has_several_names(name: str, state: CallState | None) -> Non
 def test_offline_has_one_name_for_us() -> None:
     assert WireTables().endpoint_state("Out_Of_Service") == OFFLINE
     assert WireTables().endpoint_state("Busy") == "Busy"
+
+
+def test_a_phone_in_the_state_of_its_call_is_busy() -> None:
+    assert {WireTables().endpoint_state(word) for word in ("connected", "On-Hold", "alerting", "queued")} == {BUSY}
+    assert [WireTables().endpoint_state(word) for word in ("idle", "levitating")] == ["idle", "levitating"]
 
 
 def test_the_defaults_apply_without_a_file() -> None:

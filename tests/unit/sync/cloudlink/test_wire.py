@@ -118,6 +118,7 @@ def test_mitels_own_sample() -> None:
         ({"endpointId": None}, "/2017-09-01/endpoints/2001/calls/33656066"),
         ({"endpointId": None, "callId": "endpoints/2001/calls/33656066"}, ""),
         ({"endpointId": None, "callId": None}, "https://media.example/2017-09-01/endpoints/2001/calls/33656066"),
+        ({"endpointId": "endpoints/%32001", "callId": "endpoints/2001/calls/3365%36066"}, ""),
         ({"callId": None}, "/2017-09-01/endpoints/2001/calls/33656066"),
     ],
 )
@@ -192,6 +193,11 @@ def test_a_conference_flag_of_another_type_is_no_conference() -> None:
     assert call_in(call_body(state="connected", extraPbxData="conference")).conference is False
 
 
+def test_a_subscription_may_be_named_by_its_id() -> None:
+    body = {**call_body(), "subscription": {"id": "subscriptions/subscription-1"}}
+    assert parse_notification(body, TABLES).subscription_id == "subscription-1"
+
+
 def test_a_missing_field_has_a_second_source() -> None:
     event = call_in(call_body(endpointId=None, callId=None, eventId=None, eventType=None))
     assert (event.extension, event.call_id, event.event_id) == ("2001", "call-1", "publication-1")
@@ -205,7 +211,10 @@ def test_an_extension_may_be_a_number(extension: object) -> None:
 
 @pytest.mark.parametrize(
     "timestamp",
-    [1_700_000_000_000, 1_700_000_000_000.0, "1700000000000", "2023-11-14T22:13:20Z", "2023-11-14T22:13:20"],
+    [
+        *(1_700_000_000_000, 1_700_000_000_000.0, "1700000000000", "2023-11-14T22:13:20Z", "2023-11-14T22:13:20"),
+        *("2023-11-14T23:13:20+01:00", "2023-11-14T22:13:20.000Z", "2023-11-14T22:13:20.0000000Z"),
+    ],
 )
 def test_a_time_in_its_forms(timestamp: object) -> None:
     assert call_in(call_body(timestamp=timestamp)).at == 1_700_000_000_000
@@ -418,12 +427,22 @@ def test_the_link_to_the_next_page(page: dict[str, Any], link: str) -> None:
     assert next_link(page) == link
 
 
-@pytest.mark.parametrize("page", [{"_embedded": {"items": []}}, {"_embedded": {}}, {"count": 0}])
+@pytest.mark.parametrize("page", [{"_embedded": {"items": []}}, {"_embedded": {}}, {"count": 0}, {"items": []}, []])
 def test_empty_collections(page: dict[str, Any]) -> None:
     assert page_items(page) == []
 
 
-@pytest.mark.parametrize("page", [{"_embedded": {"items": {"a": 1}}}, {}, {"count": 3}, {"error": "odd"}])
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"_embedded": {"items": {"a": 1}}},
+        {"items": {"a": 1}},
+        {"_embedded": []},
+        {},
+        {"count": 3},
+        {"error": "odd"},
+    ],
+)
 def test_an_object_without_items_or_count_is_no_empty_collection(page: dict[str, Any]) -> None:
     with pytest.raises(Malformed, match=r"_embedded\.items"):
         page_items(page)
