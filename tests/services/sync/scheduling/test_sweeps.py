@@ -91,6 +91,7 @@ def sent(key: str, tenant: str, topic: str, stage: str) -> Notice:
         topic=topic,
         stage=stage,
         audience="ada",
+        facts={"since": NOON.isoformat()},
         state="sent",
         created_at=NOON,
     )
