@@ -306,7 +306,7 @@ class SoonTakenOver(FakeJobs):
 async def test_a_process_that_hung_sends_what_it_chose_before_only_if_it_was_not_taken_for_dead(
     tmp_path: Path, taken_over: set[str], sent: list[Request]
 ) -> None:
-    """Another has sent something newer by then, and it would be the last that Teams is told."""
+    """Another has sent something newer by then, which would be overwritten in Teams."""
     async with bench(tmp_path) as at:
         hung = Bench(at.database, SoonTakenOver(taken_over), clock=HangingClock())
         async with hung.flow.running():
