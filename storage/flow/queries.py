@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from storage.flow.rows import (
     CALLS,
@@ -73,9 +73,13 @@ WHERE person_id IN (SELECT each.0 FROM each(?))
     AND (state <> ? OR call_id IN (SELECT each.0 FROM each(?)))
 """
 
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""By so much the clock of the process that stored a change may be ahead: it is sent now all the same."""
+
 FIRST_DUE = """
 SELECT id FROM (
-    SELECT id FROM person WHERE integration_id = ? AND due_at <= ? AND id NOT IN (SELECT each.0 FROM each(?)) AND (
+    SELECT id FROM person WHERE integration_id = ? AND due_at <= ? AND (due_at <= ? OR due_at = desired_at)
+    AND id NOT IN (SELECT each.0 FROM each(?)) AND (
         desired IS DISTINCT FROM applied OR applied_until <= ?
         OR (applied IS NOT NULL AND applied_user_id IS NOT NULL AND applied_user_id IS DISTINCT FROM teams_user_id)
     ) IS {} TRUE ORDER BY due_at LIMIT ?
@@ -172,7 +176,7 @@ def lock_due(
 
     Of more than ``limit`` those whose state changes come before renewals, and the longest waiting first.
     """
-    asked = (integration_id, now, listed(but), now, limit)
+    asked = (integration_id, now + CLOCKS_DIFFER, now, listed(but), now, limit)
     return transaction.read(PEOPLE, DUE, *asked, *asked, limit)
 
 

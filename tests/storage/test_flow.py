@@ -19,7 +19,7 @@ from tests.support.clocks import NOON
 from tests.support.storage.stores import empty_store, integration, person, stored
 
 MINUTE = timedelta(minutes=1)
-DUE = ("i1", NOON, listed(["i1"]), NOON, 20)
+DUE = ("i1", NOON, NOON, listed(["i1"]), NOON, 20)
 ONE, PAIR = listed(["i1"]), paired([("i1", "x")])
 TABLES = "person|integration|endpoint|call|problem|unknownstate|seenevent"
 

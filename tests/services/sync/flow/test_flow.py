@@ -272,6 +272,15 @@ async def test_a_process_that_was_taken_for_dead_stores_no_outcome_and_sends_no_
         assert await applied(at.database) == Presence.IN_A_CALL
 
 
+async def test_a_change_is_sent_although_it_was_stored_by_a_process_whose_clock_is_ahead(tmp_path: Path) -> None:
+    async with bench(tmp_path, jobs=FakeJobs()) as at:
+        ahead = Bench(at.database, FakeJobs(), clock=FakeClock(NOON + timedelta(seconds=5)))
+        async with ahead.flow.running():
+            await ahead.report(CallState.CONNECTED, 1)
+        await at.flow.push("i1")
+        assert at.clients.graph.sent == [SET]
+
+
 class HangingClock(FakeClock):
     """Of a process that hangs for ten seconds when a tick is stored, before its requests are sent."""
 
@@ -297,7 +306,7 @@ class SoonTakenOver(FakeJobs):
 async def test_a_process_that_hung_sends_what_it_chose_before_only_if_it_was_not_taken_for_dead(
     tmp_path: Path, taken_over: set[str], sent: list[Request]
 ) -> None:
-    """Another has sent something newer by then, and it would be the last that reaches Teams."""
+    """Another has sent something newer by then, which would be overwritten in Teams."""
     async with bench(tmp_path) as at:
         hung = Bench(at.database, SoonTakenOver(taken_over), clock=HangingClock())
         async with hung.flow.running():
