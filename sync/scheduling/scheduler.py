@@ -129,15 +129,11 @@ class Scheduler:
             last_reads = await effects.last_reads(session, now - READABLE_AFTER)
             in_doubt = await endpoints.integrations_to_poll_now(session, now)
         polled, matched = await self._jobs.queued(POLL_CHUNK), await self._jobs.queued(MATCH)
-        planned = {POLL: polled, POLL_SAMPLE: polled, MATCH: matched}
-        if in_doubt:
-            in_doubt -= await self._jobs.queued(POLL_NOW)
+        read_now = await self._jobs.queued(POLL_NOW) if in_doubt else set()
+        planned = {POLL: polled, POLL_SAMPLE: polled, MATCH: matched, POLL_NOW: read_now}
         for row in rows:
-            here = opened.get(row.id, [])
-            jobs = self.due(row, here, next_push.get(row.id), now)
+            jobs = self.due(row, opened.get(row.id, []), next_push.get(row.id), now, is_in_doubt=row.id in in_doubt)
             due += [(job, row.id) for job in jobs if row.id not in planned.get(job, ())]
-            if row.id in in_doubt and row.enabled and self._may_call(here, [Service.CLOUDLINK], now):
-                due.append((POLL_NOW, row.id))
         due += [
             (READ_BACK, key)
             for key in due_read_backs(last_reads, opened, self._every.read_back, self._every.read_back_refused, now)
@@ -173,9 +169,15 @@ class Scheduler:
         return intervals
 
     def due(
-        self, integration: Integration, opened: Sequence[Problem], next_push: datetime | None, now: datetime
+        self,
+        integration: Integration,
+        opened: Sequence[Problem],
+        next_push: datetime | None,
+        now: datetime,
+        *,
+        is_in_doubt: bool = False,
     ) -> list[str]:
-        """The jobs that this integration needs now."""
+        """The jobs that this integration needs now; ``is_in_doubt``: a phone is to be read out of turn."""
         jobs = []
         if hours.needs_turn(integration, now):
             jobs.append(HOURS)
@@ -194,7 +196,7 @@ class Scheduler:
             jobs.append(ROTATE)
         if not self._may_call(opened, [Service.CLOUDLINK], now):
             return jobs
-        jobs += self._due_for_cloudlink(integration, now)
+        jobs += self._due_for_cloudlink(integration, now, is_in_doubt=is_in_doubt)
         is_match_due = self._is_past(integration.matched_at, self._every.match, now)
         if integration.enabled and is_match_due and self._may_call(opened, list(Service), now):
             jobs.append(MATCH)
@@ -213,10 +215,10 @@ class Scheduler:
             is_new = problem.checked_at < confirm_at <= now
         return is_new or self._is_past(problem.checked_at, self._recheck, now)
 
-    def _due_for_cloudlink(self, integration: Integration, now: datetime) -> list[str]:
+    def _due_for_cloudlink(self, integration: Integration, now: datetime, *, is_in_doubt: bool) -> list[str]:
         if not integration.enabled:
             return [SUBSCRIBE] if integration.subscription_id else []
-        jobs = []
+        jobs = [POLL_NOW] if is_in_doubt else []
         is_due = self._is_past(integration.polled_at, self._poll_interval(integration, now), now)
         if is_due or integration.catch_up_since:
             jobs.append(POLL_SAMPLE if self._is_up_to_date(integration, now) else POLL)
