@@ -68,6 +68,7 @@ class MappingActs:
         choices = self.acts.choices
         theirs = choices.having(MAPPED, view.cloudlink_account_id, further.name)
         choices.doubted |= set(theirs)
+        choices.contest(MAPPED, view.cloudlink_account_id)
         wanted = described_all(each for each in view.further if each is not further)
         await self._store(view, wanted, engine.mappings.remove(TENANT, view.id, view.revision, further.id, ADMIN))
         for choice in theirs:
@@ -84,6 +85,8 @@ class MappingActs:
         )
         choice, line = (MAPPED, view.cloudlink_account_id, user_id), person.line
         self.acts.begin(choice, name)
+        if self.acts.choices.is_under_way((SOME_MAPPINGS, view.cloudlink_account_id, "")):
+            self.acts.choices.contested.add(choice)
         await engine.people.choose_mapping(TENANT, view.id, line.id, line.choices, mapping_id, ADMIN)
         self.acts.choices.agree(choice, name)
 

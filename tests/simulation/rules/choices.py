@@ -36,12 +36,12 @@ class Choices:
 
     def begin(self, choice: Choice) -> None:
         """Someone is about to choose."""
-        if self._is_under_way(choice):
+        if self.is_under_way(choice):
             self.contested.add(choice)
         self._acts[choice] = asyncio.current_task()
         self.doubted.add(choice)
 
-    def _is_under_way(self, choice: Choice) -> bool:
+    def is_under_way(self, choice: Choice) -> bool:
         """Whether someone else is choosing it."""
         act = self._acts.get(choice)
         return bool(act and act is not asyncio.current_task() and not (act.done() or act.get_loop().is_closed()))
@@ -54,8 +54,13 @@ class Choices:
 
     def doubt_account(self, account_id: str) -> None:
         """An integration is removed: what was chosen goes with it, and perhaps what is being chosen."""
-        self.contested |= {each for each in self._acts if each[1] == account_id and self._is_under_way(each)}
+        self.contested |= {each for each in self._acts if each[1] == account_id and self.is_under_way(each)}
         self.doubted |= {choice for choice in self.values if choice[1] == account_id}
+
+    def contest(self, kind: str, account_id: str) -> None:
+        """What is being chosen of this kind may be changed by something else at this moment."""
+        theirs = (each for each in self._acts if each[:2] == (kind, account_id))
+        self.contested |= set(filter(self.is_under_way, theirs))
 
     def doubt_all(self, kind: str, account_id: str) -> None:
         """What everybody has of this kind changes with something else."""

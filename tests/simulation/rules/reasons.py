@@ -238,7 +238,11 @@ def expected(now: Situation) -> frozenset[str]:
         return _of_wish(Shown(*wish.split("/", 1)), now.seen)
     if TALKING & set(now.seen):
         return frozenset({Reason.NOT_OURS, Reason.SETTLING})
-    return frozenset({Reason.NOTHING, Reason.MAPPED, Reason.OLD_NEWS} if now.is_open else {Reason.CLOSED})
+    return frozenset(_OF_NOTHING if now.is_open else {Reason.CLOSED})
+
+
+_OF_NOTHING = (Reason.NOTHING, Reason.MAPPED, Reason.OLD_NEWS, Reason.STALE)
+"""While someone else uses their phone, nothing is heard of a person."""
 
 
 def _of_wish(wish: Shown, seen: Shown) -> frozenset[str]:
