@@ -50,7 +50,7 @@ SAMPLES = 12
 """A sample contains one share in ``SAMPLES`` of the people who are not on the phone."""
 
 FEW = 3
-"""Of fewer phones CloudLink may know none. Where it knows none of more, its answers are no answers about phones."""
+"""Of fewer phones CloudLink may know none. Where it knows none of so many, its answers say nothing about phones."""
 
 log = structlog.get_logger()
 
